@@ -72,6 +72,8 @@ static struct world {
     char failure[2000];
     struct buf texts[2];
     struct arena *arena; /* of the step */
+    unsigned stop_after; /* so many rows of an answer; 0: it is heard to its end */
+    unsigned heard;
 } w;
 
 static uint64_t counts[STORE_OP_KINDS], refused, failed, doubtful, crashes, claims, twins, lost_answers[2];
@@ -181,7 +183,7 @@ static int tell_row(void *ctx, const struct store_answer_row *row)
                    (unsigned long long)row->counts.messages);
         break;
     }
-    return 0;
+    return ++w.heard == w.stop_after;
 }
 
 static void ask(enum side side, const struct store_question *question)
@@ -192,12 +194,14 @@ static void ask(enum side side, const struct store_question *question)
     if (side == LOCAL) {
         room_trouble(10);
     }
+    w.heard = 0;
     int result = store->ops->ask(store, question, tell_row, &w.texts[side], &fault);
     if (result == 0 && side == LOCAL && room_was_troubled()) {
         differ("question %d is answered although something failed", (int)question->kind);
     }
     if (side == LOCAL && room_calms(result, &fault)) {
         buf_truncate(&w.texts[side], len);
+        w.heard = 0;
         result = store->ops->ask(store, question, tell_row, &w.texts[side], &fault);
     }
     if (result != 0) {
@@ -239,6 +243,56 @@ static void compare_texts(const char *what)
     }
     differ("%s: the store says\n    %.*s\n  and the model\n    %.*s", what, (int)strcspn(a + line, "\n"), a + line,
            (int)strcspn(b + line, "\n"), b + line);
+}
+
+/* Any of what can be chosen by, each now and then. */
+static struct store_select some_choice(void)
+{
+    struct store_select select = {.newest = chance(30), .tried = chance(20)};
+    unsigned one = (unsigned)random_below(w.ids + 2);
+    select.state = chance(50) ? ONE_OF("waiting", "held", "dead", "filed", "dropped", "moved") : NULL;
+    select.id = !chance(20)  ? NULL
+                : chance(50) ? arena_printf(w.arena, "M%u", one)
+                             : arena_printf(w.arena, "M%u.%u", one, 1 + (unsigned)random_below(2));
+    select.message_id = chance(15) ? ONE_OF("<field1@x>", "<field2@x>", "field1@x") : NULL;
+    select.upstream = chance(20) ? ONE_OF("corp", "other", "nowhere") : NULL;
+    select.folder = chance(20) ? ONE_OF("INBOX", "A") : NULL;
+    select.sender = chance(20) ? ONE_OF("a@x", "b@x") : NULL;
+    select.rule = chance(20) ? ONE_OF("r", "s") : NULL;
+    select.to = chance(15) ? ONE_OF("A@", "c@x", "nobody") : NULL;
+    select.subject = chance(15) ? ONE_OF("INVOICE", "two", "three") : NULL;
+    select.before_ms = chance(20) ? w.now_ms - (int64_t)random_below(20000) : 0;
+    select.since_ms = chance(20) ? w.now_ms - (int64_t)random_below(20000) : 0;
+    if (chance(20)) {
+        select.after = (struct store_key){one, (unsigned)random_below(3)};
+    }
+    return select;
+}
+
+/* Chosen at random, up to a limit, and not always heard to the end; what a restart counts again. */
+static void compare_some(void)
+{
+    const struct store_select select = some_choice();
+    const struct store_question questions[] = {
+        {.kind = STORE_ASK_LIST, .select = &select, .limit = chance(40) ? 1 + random_below(4) : 0},
+        {.kind = STORE_ASK_COUNTED, .within_ms = random_below(30000)},
+        {.kind = STORE_ASK_STORY, .message = random_below(w.ids + 2)},
+        {.kind = STORE_ASK_FIND, .what = ONE_OF("<field1@x>", "field3@x", "M2", "M3.1", ""), .limit = random_below(3)},
+        {.kind = STORE_ASK_FILED, .upstream = ONE_OF("corp", "other"), .folder = ONE_OF("INBOX", "A"), .uid = 3},
+        {.kind = STORE_ASK_SUMMARY},
+        {.kind = STORE_ASK_PAUSES},
+        {.kind = STORE_ASK_COUNTS},
+    };
+    w.stop_after = chance(40) ? 1 + (unsigned)random_below(4) : 0;
+    for (enum side side = LOCAL; side <= MODEL; side++) {
+        buf_clear(&w.texts[side]);
+        for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+            buf_printf(&w.texts[side], "question %zu\n", i);
+            ask(side, &questions[i]);
+        }
+    }
+    w.stop_after = 0;
+    compare_texts("what is asked for");
 }
 
 /* At the end all lists, searches and stories are asked for, one of each now and then. */
@@ -383,6 +437,12 @@ static struct mail_envelope some_envelope(const struct store_add *add)
     envelope.subject = chance(70) ? ONE_OF("one invoice", "Invoice: two") : NULL;
     envelope.header_from = header_from;
     envelope.header_from_count = chance(70);
+    if (chance(20)) {
+        struct mail_counted *counted = arena_array(w.arena, 1, sizeof *counted);
+        *counted = (struct mail_counted){.counter = "today", .key = add->sender};
+        envelope.counted = counted;
+        envelope.counted_count = 1;
+    }
     return envelope;
 }
 
@@ -891,6 +951,7 @@ static void step(unsigned number)
     }
     if (random_below(4) == 0) {
         compare_all(false);
+        compare_some();
     }
     arena_clear(w.arena);
 }

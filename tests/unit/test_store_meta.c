@@ -2,6 +2,7 @@
 #include "members_fixture.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "mail/mail_query.h"
 #include "store/store_meta.h"
@@ -337,6 +338,94 @@ static void test_a_date_before_1970(void **state)
     arena_free(&arena);
 }
 
+/* ---- what a disk makes of it ---- */
+
+static int read_as(unsigned how, struct bytes json, struct arena *arena, struct fault *fault)
+{
+    struct mail_envelope envelope;
+    struct mail_delivery delivery, *deliveries;
+    size_t count;
+    switch (how) {
+    case 0:
+        return store_meta_read_envelope(json, arena, &envelope, fault);
+    case 1:
+        return store_meta_read_some(json, mail_query_members, arena, &envelope, fault);
+    case 2:
+        return store_meta_read_delivery(json, arena, &delivery, fault);
+    default:
+        return store_meta_read(json, arena, &envelope, &deliveries, &count, fault);
+    }
+}
+
+/* Envelope, envelope, delivery, both: as read_as() reads them. */
+static void write_as(unsigned how, struct buf *out)
+{
+    buf_clear(out);
+    buf_append_text(out, how == 3 ? "{\"envelope\":" : "");
+    if (how != 2) {
+        store_meta_write_envelope(out, &full);
+    }
+    buf_append_text(out, how == 3 ? ",\"deliveries\":[" : "");
+    if (how > 1) {
+        store_meta_write_delivery(out, &one);
+    }
+    buf_append_text(out, how == 3 ? "]}" : "");
+}
+
+/* Any octet may become any other: it is read as something, or refused in words. */
+static void test_changed_at_each_octet(void **state)
+{
+    static const char others[] = "\"{}[]:,\\0-9entfu \x01\xff";
+    (void)state;
+    struct buf text;
+    struct arena *arena = arena_new(1 << 20);
+    unsigned refused = 0;
+    buf_init(&text, 1 << 20);
+    for (unsigned how = 0; how < 4; how++) {
+        write_as(how, &text);
+        char *octets = strdup(buf_text(&text));
+        size_t len = text.len;
+        assert_non_null(octets);
+        for (size_t at = 0; at < len; at++) {
+            const char before = octets[at];
+            for (size_t i = 0; i < sizeof others - 1; i++) {
+                struct fault fault = FAULT_INIT;
+                octets[at] = others[i];
+                int result = read_as(how, bytes_at(octets, len), arena, &fault);
+                assert_true(result == 0 || fault_is_set(&fault));
+                refused += result != 0;
+                arena_clear(arena);
+            }
+            octets[at] = before;
+        }
+        free(octets);
+    }
+    assert_true(refused > 1000);
+    arena_free(&arena);
+    buf_done(&text);
+}
+
+/* Where the arena is full it is said, at whichever of its pieces; one that is large enough holds all. */
+static void test_the_arena_is_full(void **state)
+{
+    (void)state;
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    for (unsigned how = 0; how < 4; how++) {
+        write_as(how, &text);
+        bool is_read = false;
+        for (size_t size = 0; !is_read && size < 100000; size += 8) {
+            struct arena *arena = arena_new(size);
+            struct fault fault = FAULT_INIT;
+            is_read = read_as(how, buf_bytes(&text), arena, &fault) == 0;
+            assert_true(is_read || strcmp(fault.code, "too-large") == 0);
+            arena_free(&arena);
+        }
+        assert_true(is_read);
+    }
+    buf_done(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +439,8 @@ int main(void)
         cmocka_unit_test(test_an_older_header_may_want_mending),
         cmocka_unit_test(test_the_form_stays),
         cmocka_unit_test(test_a_date_before_1970),
+        cmocka_unit_test(test_changed_at_each_octet),
+        cmocka_unit_test(test_the_arena_is_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

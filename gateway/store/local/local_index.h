@@ -178,9 +178,9 @@ MUST_USE int local_index_name(struct local_index *index, uint64_t message, char 
 MUST_USE int local_index_last_number(struct local_index *index, uint64_t message, uint64_t *number_r,
                                      struct fault *fault);
 
-/* Upstreams that operators paused; "" is all. */
+/* Upstreams that operators paused; "" is all. Until fn returns non-zero. */
 MUST_USE int local_index_each_pause(struct local_index *index,
-                                    void (*fn)(void *ctx, const struct store_pause_row *pause), void *ctx,
+                                    int (*fn)(void *ctx, const struct store_pause_row *pause), void *ctx,
                                     struct fault *fault);
 /* A pause that is there already stays as it is. */
 MUST_USE int local_index_set_pause(struct local_index *index, const struct store_pause_row *pause, bool paused,
@@ -209,9 +209,9 @@ typedef int local_index_hit_fn(void *ctx, uint64_t seq, unsigned open, const str
 MUST_USE int local_index_search(struct local_index *index, struct store_search *search, local_index_hit_fn *fn,
                                 void *ctx, struct fault *fault);
 
-/* See spool_memo.h. */
+/* See spool_memo.h. Until fn returns non-zero. */
 MUST_USE int local_index_each_memo(struct local_index *index,
-                                   void (*fn)(void *ctx, const char *upstream, const char *text), void *ctx,
+                                   int (*fn)(void *ctx, const char *upstream, const char *text), void *ctx,
                                    struct fault *fault);
 MUST_USE int local_index_set_memo(struct local_index *index, const char *upstream, const char *text,
                                   struct fault *fault);

@@ -251,22 +251,22 @@ int local_index_last_number(struct local_index *index, uint64_t message, uint64_
 
 /* ---- pauses ---- */
 
-int local_index_each_pause(struct local_index *index, void (*fn)(void *ctx, const struct store_pause_row *pause),
+int local_index_each_pause(struct local_index *index, int (*fn)(void *ctx, const struct store_pause_row *pause),
                            void *ctx, struct fault *fault)
 {
     sqlite3_stmt *st = local_sql_statement(index, PAUSES, fault);
     if (st == NULL) {
         return -1;
     }
-    int got;
-    while ((got = local_sql_next_row(index, st, fault)) == 1) {
+    int got, stop = 0;
+    while (stop == 0 && (got = local_sql_next_row(index, st, fault)) == 1) {
         const struct store_pause_row pause = {.upstream = (const char *)sqlite3_column_text(st, 0),
                                               .since_ms = sqlite3_column_int64(st, 1),
                                               .by = (const char *)sqlite3_column_text(st, 2)};
-        fn(ctx, &pause);
+        stop = fn(ctx, &pause);
     }
     sqlite3_reset(st);
-    return got;
+    return stop != 0 ? 0 : got;
 }
 
 int local_index_set_pause(struct local_index *index, const struct store_pause_row *pause, bool paused,
@@ -286,19 +286,19 @@ int local_index_set_pause(struct local_index *index, const struct store_pause_ro
 
 /* ---- memos ---- */
 
-int local_index_each_memo(struct local_index *index, void (*fn)(void *ctx, const char *upstream, const char *text),
+int local_index_each_memo(struct local_index *index, int (*fn)(void *ctx, const char *upstream, const char *text),
                           void *ctx, struct fault *fault)
 {
     sqlite3_stmt *st = local_sql_statement(index, MEMOS, fault);
     if (st == NULL) {
         return -1;
     }
-    int got;
-    while ((got = local_sql_next_row(index, st, fault)) == 1) {
-        fn(ctx, (const char *)sqlite3_column_text(st, 0), (const char *)sqlite3_column_text(st, 1));
+    int got, stop = 0;
+    while (stop == 0 && (got = local_sql_next_row(index, st, fault)) == 1) {
+        stop = fn(ctx, (const char *)sqlite3_column_text(st, 0), (const char *)sqlite3_column_text(st, 1));
     }
     sqlite3_reset(st);
-    return got;
+    return stop != 0 ? 0 : got;
 }
 
 int local_index_set_memo(struct local_index *index, const char *upstream, const char *text, struct fault *fault)

@@ -364,11 +364,11 @@ static int tell_tallies(const struct asking *asking, struct tallies *tallies)
     return stop;
 }
 
-static void tell_pause(void *ctx, const struct store_pause_row *pause)
+static int tell_pause(void *ctx, const struct store_pause_row *pause)
 {
     const struct asking *asking = ctx;
     const struct store_answer_row row = {.kind = STORE_ROW_PAUSE, .pause = *pause};
-    asking->fn(asking->ctx, &row);
+    return asking->fn(asking->ctx, &row);
 }
 
 static int ask_pauses(const struct asking *asking)
@@ -384,11 +384,11 @@ static int ask_summary(const struct asking *asking)
     return got < 0 ? -1 : stop != 0 ? 0 : ask_pauses(asking);
 }
 
-static void tell_memo(void *ctx, const char *upstream, const char *text)
+static int tell_memo(void *ctx, const char *upstream, const char *text)
 {
     const struct asking *asking = ctx;
     const struct store_answer_row row = {.kind = STORE_ROW_MEMO, .memo = {upstream, text}};
-    asking->fn(asking->ctx, &row);
+    return asking->fn(asking->ctx, &row);
 }
 
 static int ask_counts(const struct asking *asking)

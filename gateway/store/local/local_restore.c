@@ -242,10 +242,11 @@ static int keep_open(void *ctx, const json_t *decision, struct bytes line)
     return 0;
 }
 
-static void keep_pause(void *ctx, const struct store_pause_row *pause)
+static int keep_pause(void *ctx, const struct store_pause_row *pause)
 {
     struct shrinking *shrinking = ctx;
     local_journal_pause(&shrinking->kept, pause, true);
+    return 0;
 }
 
 int local_restore_shrink(struct local_index *index, const char *spool, struct fault *fault)

@@ -225,11 +225,11 @@ static void ask_search(struct asking *asking)
 static bool is_called(const struct model_message *message, const char *what)
 {
     char brackets[1000];
-    const char *dot = strrchr(what, '.'), *field = message->message_id == NULL ? "" : message->message_id;
+    const char *dot = strrchr(what, '.'), *field = message->message_id;
     size_t len = dot == NULL ? strlen(what) : (size_t)(dot - what);
     snprintf(brackets, sizeof brackets, "<%s>", what);
     return strcmp(message->id, what) == 0 || (strlen(message->id) == len && memcmp(message->id, what, len) == 0) ||
-           strcmp(field, what) == 0 || strcmp(field, brackets) == 0;
+           (field != NULL && (strcmp(field, what) == 0 || strcmp(field, brackets) == 0));
 }
 
 static bool was_filed(const struct model_message *message, const struct store_question *question)

@@ -130,16 +130,24 @@ static int ask_story(const struct asking *asking, uint64_t message)
 
 typedef struct store_answer_row row_of_fn(PGresult *rows, int row);
 
-static int tell_rows(const struct asking *asking, const char *sql, const struct postgresql_values *values,
-                     row_of_fn *row_of)
+/* 1: it was stopped. */
+static int tell_until(const struct asking *asking, const char *sql, const struct postgresql_values *values,
+                      row_of_fn *row_of)
 {
     PGresult *rows = ask_rows(asking, sql, values);
-    for (int row = 0, stop = 0; rows != NULL && stop == 0 && row < PQntuples(rows); row++) {
+    int stop = 0;
+    for (int row = 0; rows != NULL && stop == 0 && row < PQntuples(rows); row++) {
         const struct store_answer_row answer = row_of(rows, row);
         stop = asking->fn(asking->ctx, &answer);
     }
     PQclear(rows);
-    return rows == NULL ? -1 : 0;
+    return rows == NULL ? -1 : stop != 0;
+}
+
+static int tell_rows(const struct asking *asking, const char *sql, const struct postgresql_values *values,
+                     row_of_fn *row_of)
+{
+    return tell_until(asking, sql, values, row_of) < 0 ? -1 : 0;
 }
 
 static struct store_answer_row found_row(PGresult *rows, int row)
@@ -225,14 +233,14 @@ static int ask_pauses(const struct asking *asking)
 static int ask_summary(const struct asking *asking)
 {
     int result =
-        tell_rows(asking,
-                  "SELECT d.upstream, count(*) FILTER (WHERE d.state = 0), count(*) FILTER (WHERE d.state = 1),"
-                  " count(*) FILTER (WHERE d.state = 2),"
-                  " coalesce(min(m.received_ms) FILTER (WHERE d.state = 0), 0) FROM delivery d"
-                  " JOIN message m ON m.seq = d.message WHERE d.state IN (0, 1, 2) GROUP BY d.upstream"
-                  " ORDER BY d.upstream",
-                  NULL, tally_row);
-    return result != 0 ? -1 : ask_pauses(asking);
+        tell_until(asking,
+                   "SELECT d.upstream, count(*) FILTER (WHERE d.state = 0), count(*) FILTER (WHERE d.state = 1),"
+                   " count(*) FILTER (WHERE d.state = 2),"
+                   " coalesce(min(m.received_ms) FILTER (WHERE d.state = 0), 0) FROM delivery d"
+                   " JOIN message m ON m.seq = d.message WHERE d.state IN (0, 1, 2) GROUP BY d.upstream"
+                   " ORDER BY d.upstream",
+                   NULL, tally_row);
+    return result == 0 ? ask_pauses(asking) : result < 0 ? -1 : 0;
 }
 
 static int ask_counted(const struct asking *asking, uint64_t within_ms)
