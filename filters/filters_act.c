@@ -344,7 +344,7 @@ static int count_message(struct filters_builder *builder, const struct filters_a
         known =
             strcmp(decision->counted[i].counter, action->counter) == 0 && strcmp(decision->counted[i].key, key) == 0;
     }
-    if (known || builder->run.stage == FILTERS_STAGE_ENVELOPE) {
+    if (known || builder->run.extent == FILTERS_EXTENT_ENVELOPE) {
         return 0;
     }
     if (decision->counted_count == FILTERS_COUNTED_MAX) {
@@ -367,7 +367,7 @@ static int count_message(struct filters_builder *builder, const struct filters_a
 /* What files or edits waits for the whole message. */
 static int act_on_message(struct filters_builder *builder, const char *rule, const struct filters_action *action)
 {
-    if (builder->run.stage == FILTERS_STAGE_ENVELOPE) {
+    if (builder->run.extent == FILTERS_EXTENT_ENVELOPE) {
         builder->taken = builder->taken || action->kind == FILTERS_FILEINTO;
         return 0;
     }
@@ -493,7 +493,7 @@ int filters_builder_default(struct filters_builder *builder)
         }
         return 0;
     }
-    if (builder->run.stage == FILTERS_STAGE_ENVELOPE) {
+    if (builder->run.extent == FILTERS_EXTENT_ENVELOPE) {
         return 0;
     }
     return add_delivery(builder, &(struct mail_delivery){.upstream = fallback->upstream,

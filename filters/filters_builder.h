@@ -32,7 +32,7 @@ struct filters_builder {
 enum filters_flow { FILTERS_GO_ON, FILTERS_ENDED, FILTERS_GOTO_GROUP, FILTERS_BROKEN };
 
 /*
- * Does the actions in order. GOTO_GROUP: *group_r is where to go on. At the envelope's stage only refusals, variables
+ * Does the actions in order. GOTO_GROUP: *group_r is where to go on. At the envelope alone only refusals, variables
  * and jumps are done; run.incomplete tells that a refusal's text is not known yet.
  */
 enum filters_flow filters_act(struct filters_builder *builder, const char *rule, const struct filters_action *actions,

@@ -39,7 +39,7 @@ void filters_scratch_free(struct filters_scratch **scratch)
 enum ending {
     THROUGH,   /* all were tried */
     ENDED,     /* an action ended them */
-    UNCERTAIN, /* at the envelope's stage: what follows depends on what is not known yet */
+    UNCERTAIN, /* at the envelope alone: what follows depends on what is not known yet */
     BROKEN,    /* with a fault */
     LEFT,      /* the first rule of a group that wants one has held */
 };
@@ -58,7 +58,7 @@ static void note_failed(struct filters_builder *builder, const struct filters_ru
 static enum ending on_time_over(struct filters_builder *builder, const struct filters_rule *rule)
 {
     struct filters_run *run = &builder->run;
-    if (run->stage == FILTERS_STAGE_ENVELOPE) {
+    if (run->extent == FILTERS_EXTENT_ENVELOPE) {
         *run->fault = FAULT_INIT;
         return UNCERTAIN;
     }
@@ -119,7 +119,7 @@ static enum ending on_unknown(struct filters_builder *builder, const struct filt
     if (rule->watch) {
         return THROUGH;
     }
-    if (builder->run.stage == FILTERS_STAGE_HEADER) {
+    if (builder->run.extent == FILTERS_EXTENT_HEADER) {
         disregard(body_missing(&builder->run, rule->name));
         return BROKEN;
     }
@@ -184,8 +184,8 @@ static enum ending run_rule(struct filters_builder *builder, const struct filter
     if (filters_tried_rule(builder, group, rule, verdict) < 0) {
         return BROKEN;
     }
-    /* At the envelope's stage nobody knows what time it will be: a rule with a last day is not certain. */
-    if (verdict == FILTERS_YES && rule->until_ms != 0 && run->stage == FILTERS_STAGE_ENVELOPE) {
+    /* At the envelope alone nobody knows what time it will be: a rule with a last day is not certain. */
+    if (verdict == FILTERS_YES && rule->until_ms != 0 && run->extent == FILTERS_EXTENT_ENVELOPE) {
         verdict = FILTERS_UNKNOWN;
     }
     switch (verdict) {
@@ -392,7 +392,7 @@ static int decide_decision(const struct filters_set *set, struct filters_scratch
     struct filters_builder builder = {
         .run = {.set = set,
                 .message = message,
-                .stage = message->body_missing ? FILTERS_STAGE_HEADER : FILTERS_STAGE_BODY,
+                .extent = message->body_missing ? FILTERS_EXTENT_HEADER : FILTERS_EXTENT_BODY,
                 .matcher = scratch->matcher,
                 .arena = scratch->arena,
                 .trace = trace,
@@ -427,7 +427,7 @@ int filters_decide_recipient(const struct filters_set *set, struct filters_scrat
     struct filters_message message = {.envelope = envelope, .clock = clock};
     struct filters_builder builder = {.run = {.set = set,
                                               .message = &message,
-                                              .stage = FILTERS_STAGE_ENVELOPE,
+                                              .extent = FILTERS_EXTENT_ENVELOPE,
                                               .matcher = scratch->matcher,
                                               .arena = scratch->arena,
                                               .fault = &own},

@@ -330,7 +330,7 @@ int filters_formula_values(struct filters_run *run, const struct filters_formula
                            struct filters_fetched *values_r, filters_step_fn *fn, void *ctx)
 {
     struct filters_fetched values = {.state = FILTERS_FETCHED};
-    if (formula->stage > run->stage) {
+    if (formula->extent > run->extent) {
         values_r->state = FILTERS_NOT_YET;
         return 0;
     }

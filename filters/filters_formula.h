@@ -43,7 +43,7 @@ struct filters_formula {
     size_t step_count;
     enum filters_type type; /* of its values */
     bool nocase;
-    enum filters_stage stage;
+    enum filters_extent extent;
     bool per_recipient;
     bool is_volatile;           /* depends on captures, variables or the item at hand: it is worked out each time */
     enum filters_object object; /* what its values are, beside texts */

@@ -367,11 +367,11 @@ static void lint_unused(struct filters_loader *loader, const struct map *map, co
 static bool asks_parts(const struct filters_condition *condition)
 {
     if (condition->kind == FILTERS_TEST) {
-        return condition->subject->stage == FILTERS_STAGE_BODY &&
+        return condition->subject->extent == FILTERS_EXTENT_BODY &&
                condition->subject->kind != FILTERS_SUBJECT_MIME_LIMIT &&
                condition->subject->kind != FILTERS_SUBJECT_MIME_ERROR;
     }
-    if (condition->kind == FILTERS_EACH && condition->subject->stage == FILTERS_STAGE_BODY) {
+    if (condition->kind == FILTERS_EACH && condition->subject->extent == FILTERS_EXTENT_BODY) {
         return true;
     }
     for (size_t i = 0; i < condition->child_count; i++) {

@@ -90,7 +90,7 @@ const struct filters_subject *filters_load_counter(struct filters_loader *loader
     /* What it is changes with each message that comes, and its key with what the rules have found so far. */
     return filters_load_subject(loader, &(struct filters_subject){.kind = FILTERS_SUBJECT_COUNTER,
                                                                   .type = FILTERS_TYPE_NUMBER,
-                                                                  .stage = FILTERS_STAGE_HEADER,
+                                                                  .extent = FILTERS_EXTENT_HEADER,
                                                                   .headers = names,
                                                                   .header_count = 1,
                                                                   .key = key,

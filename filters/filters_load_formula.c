@@ -205,7 +205,7 @@ static int read_item(struct compiler *compiler)
     formula->object = items->object;
     formula->is_volatile = true;
     formula->per_recipient = items->per_recipient;
-    formula->stage = items->stage;
+    formula->extent = items->extent;
     if (compiler->rest.len == 1 || memchr("|[ ", compiler->rest.ptr[1], 3) != NULL) {
         compiler->rest = bytes_from(compiler->rest, 1);
     }
@@ -217,7 +217,7 @@ static void take_subject(struct filters_formula *formula, const struct filters_s
     formula->type = subject->type;
     formula->nocase = subject->nocase;
     formula->object = subject->object;
-    formula->stage = subject->stage;
+    formula->extent = subject->extent;
     formula->per_recipient = subject->per_recipient;
     formula->is_volatile = subject->is_volatile;
 }
@@ -235,17 +235,17 @@ static void take_source(struct compiler *compiler)
         formula->part = (enum filters_date_part)formula->source.number;
         formula->type = filters_date_type(formula->part);
         formula->zone = compiler->loader->zone;
-        formula->stage = FILTERS_STAGE_HEADER;
+        formula->extent = FILTERS_EXTENT_HEADER;
         compiler->date = SOURCE_DATE;
         break;
     case FILTERS_NAME_VARIABLE:
         /* What an earlier rule would set may hang on what is not known yet. */
-        formula->stage = FILTERS_STAGE_HEADER;
+        formula->extent = FILTERS_EXTENT_HEADER;
         formula->is_volatile = true;
         formula->per_recipient = true;
         break;
     case FILTERS_NAME_ID:
-        formula->stage = FILTERS_STAGE_HEADER;
+        formula->extent = FILTERS_EXTENT_HEADER;
         break;
     default:
         formula->is_volatile = true;
@@ -504,8 +504,8 @@ static int read_function(struct compiler *compiler)
     compiler->date = row->function == FILTERS_TO_DATE ? STEP_DATE : NO_DATE;
     compiler->date_step = compiler->formula->step_count - 1;
     note_type(compiler, row, &call);
-    if (row->function == FILTERS_TO_AGE && compiler->formula->stage < FILTERS_STAGE_HEADER) {
-        compiler->formula->stage = FILTERS_STAGE_HEADER; /* the time of reception is known then */
+    if (row->function == FILTERS_TO_AGE && compiler->formula->extent < FILTERS_EXTENT_HEADER) {
+        compiler->formula->extent = FILTERS_EXTENT_HEADER; /* the time of reception is known then */
     }
     return 0;
 }
@@ -561,7 +561,7 @@ const struct filters_subject *filters_load_of(struct filters_loader *loader, con
     } else {
         subject = filters_load_subject(loader, &(struct filters_subject){.kind = FILTERS_SUBJECT_FORMULA,
                                                                          .type = formula->type,
-                                                                         .stage = formula->stage,
+                                                                         .extent = formula->extent,
                                                                          .nocase = formula->nocase,
                                                                          .formula = formula,
                                                                          .object = formula->object,

@@ -195,7 +195,8 @@ static const struct filters_subject *load_subject(struct filters_loader *loader,
     if (row == NULL) {
         return NULL;
     }
-    struct filters_subject subject = {.kind = row->kind, .type = row->type, .stage = row->stage, .nocase = row->nocase};
+    struct filters_subject subject = {
+        .kind = row->kind, .type = row->type, .extent = row->extent, .nocase = row->nocase};
     if (has_header) {
         load_headers(loader, value, &subject);
     }

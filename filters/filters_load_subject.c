@@ -18,7 +18,7 @@
 static void note_needs(struct filters_loader *loader, const struct filters_subject *subject)
 {
     struct filters_set *set = loader->set;
-    set->needs_body = set->needs_body || subject->stage == FILTERS_STAGE_BODY;
+    set->needs_body = set->needs_body || subject->extent == FILTERS_EXTENT_BODY;
     set->per_recipient = set->per_recipient || (subject->per_recipient && !subject->is_volatile);
     if (subject->kind == FILTERS_SUBJECT_BODY || subject->kind == FILTERS_SUBJECT_MIME_LIMIT ||
         subject->kind == FILTERS_SUBJECT_MIME_ERROR) {
@@ -44,13 +44,13 @@ void filters_load_note_attribute(struct filters_loader *loader, enum filters_par
 
 /* Something that a word of its own is asked for: a media type, a method. */
 static const struct filters_subject *with_word(struct filters_loader *loader, enum filters_kind kind,
-                                               enum filters_stage stage, const char *word)
+                                               enum filters_extent extent, const char *word)
 {
     const char **words = filters_load_alloc(loader, 1, sizeof *words);
     words[0] = word;
     return filters_load_subject(loader, &(struct filters_subject){.kind = kind,
                                                                   .type = FILTERS_TYPE_TEXT,
-                                                                  .stage = stage,
+                                                                  .extent = extent,
                                                                   .nocase = true,
                                                                   .headers = words,
                                                                   .header_count = 1});
@@ -58,14 +58,14 @@ static const struct filters_subject *with_word(struct filters_loader *loader, en
 
 const struct filters_subject *filters_load_parts(struct filters_loader *loader, const char *type)
 {
-    return with_word(loader, FILTERS_SUBJECT_PARTS, FILTERS_STAGE_BODY, type);
+    return with_word(loader, FILTERS_SUBJECT_PARTS, FILTERS_EXTENT_BODY, type);
 }
 
 const struct filters_subject *filters_load_recipients(struct filters_loader *loader)
 {
     return filters_load_subject(loader, &(struct filters_subject){.kind = FILTERS_SUBJECT_ADDRESSEES,
                                                                   .type = FILTERS_TYPE_TEXT,
-                                                                  .stage = FILTERS_STAGE_HEADER,
+                                                                  .extent = FILTERS_EXTENT_HEADER,
                                                                   .nocase = true});
 }
 
@@ -133,7 +133,7 @@ const struct filters_subject *filters_load_subject(struct filters_loader *loader
 static void header_name(struct filters_loader *loader, struct bytes rest, struct filters_reference *reference)
 {
     const struct filters_field_row *row = &filters_header_field;
-    struct filters_subject subject = {.kind = row->kind, .type = row->type, .stage = row->stage};
+    struct filters_subject subject = {.kind = row->kind, .type = row->type, .extent = row->extent};
     char *name = expect_memory(arena_copy(loader->set->arena, rest));
     char *dot = strrchr(name, '.');
     for (const struct filters_part_row *part = filters_parts; dot != NULL && part->name != NULL; part++) {
@@ -204,14 +204,14 @@ static int subject_name(struct filters_loader *loader, const char *name, struct 
                 name);
             return -1;
         }
-        reference->what = with_word(loader, FILTERS_SUBJECT_AUTH, FILTERS_STAGE_HEADER,
+        reference->what = with_word(loader, FILTERS_SUBJECT_AUTH, FILTERS_EXTENT_HEADER,
                                     expect_memory(arena_copy(loader->set->arena, rest)));
         return 1;
     }
     if (strcmp(name, "attachments") == 0) {
         reference->what = filters_load_subject(loader, &(struct filters_subject){.kind = FILTERS_SUBJECT_ATTACHMENTS,
                                                                                  .type = FILTERS_TYPE_TEXT,
-                                                                                 .stage = FILTERS_STAGE_BODY,
+                                                                                 .extent = FILTERS_EXTENT_BODY,
                                                                                  .nocase = true});
         return 1;
     }
@@ -223,7 +223,7 @@ static int subject_name(struct filters_loader *loader, const char *name, struct 
         return 0;
     }
     struct filters_subject subject = {
-        .kind = field->kind, .type = field->type, .stage = field->stage, .nocase = field->nocase};
+        .kind = field->kind, .type = field->type, .extent = field->extent, .nocase = field->nocase};
     for (const struct filters_part_row *part = filters_parts; rest.ptr != NULL; part++) {
         if (part->name == NULL) {
             return no_such_part(field, name, rest, error);

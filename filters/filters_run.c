@@ -261,7 +261,7 @@ int filters_run_fetch(struct filters_run *run, const struct filters_subject *sub
         *fetched = (struct filters_fetched){.state = FILTERS_NOT_FETCHED};
     }
     if (fetched->state == FILTERS_NOT_FETCHED) {
-        if (subject->stage > run->stage) {
+        if (subject->extent > run->extent) {
             fetched->state = FILTERS_NOT_YET;
         } else if (run->fetch(run, subject, fetched) < 0) {
             return -1;

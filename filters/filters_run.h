@@ -53,7 +53,7 @@ struct filters_run {
     const struct filters_set *set;
     const struct filters_message *message;
     size_t recipient; /* index into the envelope */
-    enum filters_stage stage;
+    enum filters_extent extent;
     struct filters_matcher *matcher;
     struct arena *arena;              /* the scratch's: for what lives as long as the decision is made */
     struct filters_fetched *fetched;  /* by subject number */

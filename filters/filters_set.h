@@ -27,7 +27,7 @@ struct filters_subject {
     enum filters_kind kind;
     enum filters_part part;
     enum filters_type type;
-    enum filters_stage stage;
+    enum filters_extent extent;
     bool nocase;
     bool outer_only;                 /* BODY, ATTACHMENT: not of messages that the message brings along */
     const struct filters_zone *zone; /* of times; NULL: UTC */

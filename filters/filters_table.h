@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* How far a message must have come for a subject to have values. */
-enum filters_stage { FILTERS_STAGE_ENVELOPE, FILTERS_STAGE_HEADER, FILTERS_STAGE_BODY };
+enum filters_extent { FILTERS_EXTENT_ENVELOPE, FILTERS_EXTENT_HEADER, FILTERS_EXTENT_BODY };
 
 enum filters_kind {
     FILTERS_SUBJECT_FROM,
@@ -85,7 +85,7 @@ struct filters_field_row {
     const char *name; /* NULL ends the table */
     enum filters_kind kind;
     enum filters_type type;
-    enum filters_stage stage;
+    enum filters_extent extent;
     bool nocase;    /* compared without regard to case, as addresses and host names are */
     unsigned parts; /* FILTERS_PART_BITs beside the whole */
     const char *help;

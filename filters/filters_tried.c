@@ -20,7 +20,7 @@
 
 static bool is_kept(const struct filters_builder *builder)
 {
-    return builder->run.stage == FILTERS_STAGE_BODY;
+    return builder->run.extent == FILTERS_EXTENT_BODY;
 }
 
 static size_t write(char *text, char mark, const char *group, const char *name)

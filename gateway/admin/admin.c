@@ -79,7 +79,7 @@ int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *ga
     admin->loop = loop;
     admin->gateway = gateway;
     admin->log = gateway_main_log(gateway);
-    admin->config = config_hold(gateway_config(gateway));
+    admin->config = config_share(gateway_config(gateway));
     list_init(&admin->requests);
     list_init(&admin->connections);
     list_init(&admin->bodies);

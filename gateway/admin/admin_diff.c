@@ -34,7 +34,7 @@ struct diff {
     struct admin *admin;
     json_t *body; /* what was asked; its strings are looked at */
     struct config *config;
-    struct rules_hold *hold; /* of the running rules */
+    struct rules_share *share; /* of the running rules */
     struct filters_source *sources;
     size_t source_count;
     struct filters_set *edited; /* NULL: they cannot be loaded */
@@ -57,7 +57,7 @@ static void diff_free(struct diff *diff)
 {
     recent_release(diff->recent, diff->recent_count);
     free(diff->recent);
-    decision_release(&diff->hold);
+    decision_release(&diff->share);
     config_free(&diff->config);
     filters_set_free(&diff->edited);
     problems_free(&diff->problems);
@@ -188,7 +188,7 @@ static void compare_diff(struct diff *diff, struct filters_message *message)
     message->clock = (struct filters_clock){
         .now_us = clock_us, .ctx = diff->admin->loop, .budget_us = diff->config->decision_timeout * 1000};
     bool known =
-        outcome_write(decision_held_set(diff->hold), diff->scratch, message, DECISION_MEMORY, &old, &fault) == 0 &&
+        outcome_write(decision_shared_set(diff->share), diff->scratch, message, DECISION_MEMORY, &old, &fault) == 0 &&
         outcome_write(diff->edited, diff->scratch, message, DECISION_MEMORY, &new, &fault) == 0;
     diff->compared++;
     if (known && bytes_equal(buf_bytes(&old), buf_bytes(&new))) {
@@ -202,7 +202,7 @@ static void compare_diff(struct diff *diff, struct filters_message *message)
 
 static bool needs_body(const struct diff *diff)
 {
-    return filters_needs_body(decision_held_set(diff->hold)) || filters_needs_body(diff->edited);
+    return filters_needs_body(decision_shared_set(diff->share)) || filters_needs_body(diff->edited);
 }
 
 /* ---- the last ones ---- */
@@ -386,16 +386,16 @@ void admin_post_diff(struct admin_request *request)
     struct decision *decision = gateway_decision(request->admin->gateway);
     diff->request = request;
     diff->admin = request->admin;
-    diff->config = config_hold(gateway_config(request->admin->gateway));
+    diff->config = config_share(gateway_config(request->admin->gateway));
     diff->body = admin_body(request);
     if (diff->body == NULL || refuse_diff(diff)) {
         diff_free(diff);
         return;
     }
     diff->rows = json_array();
-    diff->hold = decision_hold(decision);
+    diff->share = decision_share(decision);
     if (decision_recent(decision) != NULL) {
-        diff->recent_count = recent_hold(decision_recent(decision), &diff->recent);
+        diff->recent_count = recent_share(decision_recent(decision), &diff->recent);
     }
     net_lane_submit(request->admin->lane, on_lane, on_compared, diff);
 }

@@ -25,10 +25,10 @@
 struct explain {
     struct admin_request *request;
     struct admin *admin;
-    json_t *body;            /* what was asked; its strings are looked at */
-    struct rules_hold *hold; /* of the running rules */
+    json_t *body;              /* what was asked; its strings are looked at */
+    struct rules_share *share; /* of the running rules */
     struct filters_counters counters;
-    struct config *config;   /* a hold on the one in force */
+    struct config *config;   /* a share of the one in force */
     struct filters_set *set; /* other rules */
     struct problems *problems;
     struct arena *arena;
@@ -51,7 +51,7 @@ static void explain_free(struct explain *explain)
     }
     recent_release(explain->recent, explain->recent_count);
     free(explain->recent);
-    decision_release(&explain->hold);
+    decision_release(&explain->share);
     config_free(&explain->config);
     filters_set_free(&explain->set);
     problems_free(&explain->problems);
@@ -229,8 +229,9 @@ static void explain_message(struct explain *explain, struct filters_message *mes
     message->counters = &explain->counters;
     message->clock = (struct filters_clock){
         .now_us = clock_us, .ctx = explain->admin->loop, .budget_us = explain->config->decision_timeout * 1000};
-    disregard(filters_explain(explain->set != NULL ? explain->set : decision_held_set(explain->hold), scratch, message,
-                              clock_us, explain->admin->loop, explain->arena, &decision, &fault, &explain->out));
+    disregard(filters_explain(explain->set != NULL ? explain->set : decision_shared_set(explain->share), scratch,
+                              message, clock_us, explain->admin->loop, explain->arena, &decision, &fault,
+                              &explain->out));
     filters_scratch_free(&scratch);
 }
 
@@ -287,7 +288,7 @@ void admin_post_explain(struct admin_request *request)
     struct explain *explain = expect_calloc(1, sizeof *explain);
     explain->request = request;
     explain->admin = request->admin;
-    explain->config = config_hold(gateway_config(request->admin->gateway));
+    explain->config = config_share(gateway_config(request->admin->gateway));
     explain->now_ms = net_wall(request->admin->loop);
     explain->arena = arena_new(ARENA_MAX);
     buf_init(&explain->message, (size_t)request->admin->config->admin.max_body);
@@ -298,10 +299,10 @@ void admin_post_explain(struct admin_request *request)
         return;
     }
     struct decision *decision = gateway_decision(request->admin->gateway);
-    explain->hold = decision_hold(decision);
+    explain->share = decision_share(decision);
     explain->counters = *decision_counters(decision);
     if (explain->id != NULL && decision_recent(decision) != NULL) {
-        explain->recent_count = recent_hold(decision_recent(decision), &explain->recent);
+        explain->recent_count = recent_share(decision_recent(decision), &explain->recent);
     }
     net_lane_submit(request->admin->lane, on_lane, on_explained, explain);
 }

@@ -103,7 +103,7 @@ struct admin {
     struct net_loop *loop;
     struct gateway *gateway;
     struct log *log;
-    struct config *config; /* a hold on what it was opened with; gateway_config() may be newer */
+    struct config *config; /* a share of what it was opened with; gateway_config() may be newer */
     struct admin_door doors[CONFIG_ADMIN_ADDRESSES];
     size_t door_count;
     struct net_timer *tick;

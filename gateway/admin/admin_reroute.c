@@ -28,7 +28,7 @@ struct job {
     const char *by;
     bool dry_run;
     uint64_t limit;
-    struct rules_hold *hold;
+    struct rules_share *share;
     const struct filters_counters *counters;
     uint64_t messages[ADMIN_REROUTE_MAX];
     char ids[ADMIN_REROUTE_MAX][32]; /* of the same */
@@ -49,7 +49,7 @@ static void job_free(struct job *job)
         reroute_plan_done(&job->plans[i]);
     }
     free(job->plans);
-    decision_release(&job->hold);
+    decision_release(&job->share);
     json_decref(job->answer);
     json_decref(job->body);
     free(job);
@@ -111,7 +111,7 @@ static void on_lane(void *ctx)
     if (store == NULL || spool_query_list(store, &job->select, 0, note_message, job, &job->fault) != 0) {
         return;
     }
-    struct reroute reroute = {.rules = decision_held_set(job->hold),
+    struct reroute reroute = {.rules = decision_shared_set(job->share),
                               .scratch = filters_scratch_new(),
                               .store = store,
                               .by = job->by,
@@ -191,7 +191,7 @@ void admin_reroute(struct admin_request *request, json_t *body, const struct sto
     job->dry_run = json_is_true(json_object_get(body, "dry_run"));
     job->limit = limit <= 0 ? MESSAGES_DEFAULT : limit > ADMIN_REROUTE_MAX ? ADMIN_REROUTE_MAX : (uint64_t)limit;
     job->now_ms = net_wall(request->admin->loop);
-    job->hold = decision_hold(gateway_decision(request->admin->gateway));
+    job->share = decision_share(gateway_decision(request->admin->gateway));
     job->counters = decision_counters(gateway_decision(request->admin->gateway));
     job->rows = json_array();
     job->answer = json_pack("{s:o}", "messages", job->rows);

@@ -55,7 +55,7 @@ struct testing {
     struct admin *admin;
     json_t *body; /* NULL: the running rules */
     struct config *config;
-    struct rules_hold *hold;
+    struct rules_share *share;
     struct filters_source *sources;
     size_t source_count;
     struct filters_set *edited;
@@ -65,7 +65,7 @@ struct testing {
 
 static void testing_free(struct testing *testing)
 {
-    decision_release(&testing->hold);
+    decision_release(&testing->share);
     config_free(&testing->config);
     filters_set_free(&testing->edited);
     problems_free(&testing->problems);
@@ -108,7 +108,7 @@ static void on_lane(void *ctx)
         testing->edited = config_rules(testing->config, testing->sources, testing->source_count, testing->problems);
         set = testing->edited;
     } else {
-        set = decision_held_set(testing->hold);
+        set = decision_shared_set(testing->share);
     }
     if (set != NULL) {
         run_tests(testing, set);
@@ -158,8 +158,8 @@ static struct testing *testing_new(struct admin_request *request)
     struct testing *testing = expect_calloc(1, sizeof *testing);
     testing->request = request;
     testing->admin = request->admin;
-    testing->config = config_hold(gateway_config(request->admin->gateway));
-    testing->hold = decision_hold(gateway_decision(request->admin->gateway));
+    testing->config = config_share(gateway_config(request->admin->gateway));
+    testing->share = decision_share(gateway_decision(request->admin->gateway));
     testing->tests = json_array();
     return testing;
 }

@@ -29,23 +29,23 @@ struct config *config_new(const char *file)
     return config;
 }
 
-struct config *config_hold(struct config *config)
+struct config *config_share(struct config *config)
 {
-    config->holders++;
+    config->owners++;
     return config;
 }
 
 void config_free(struct config **config)
 {
-    struct config *held = *config;
+    struct config *own = *config;
     *config = NULL;
-    if (held == NULL || held->holders-- > 0) {
+    if (own == NULL || own->owners-- > 0) {
         return;
     }
-    filters_set_free(&held->rule_set);
+    filters_set_free(&own->rule_set);
     /* Passwords and tokens stand in it. */
-    arena_wipe(&held->arena);
-    free(held);
+    arena_wipe(&own->arena);
+    free(own);
 }
 
 const struct config_listener *config_listener_at(const struct config *config, size_t index)

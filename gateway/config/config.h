@@ -197,7 +197,7 @@ struct config_postgresql {
 
 struct config {
     struct arena *arena; /* of everything below */
-    unsigned holders;    /* besides the first owner */
+    unsigned owners;     /* besides the first owner */
     const char *file;
     const char *hostname;
     struct config_list listeners; /* struct config_listener */
@@ -292,7 +292,7 @@ MUST_USE struct config *config_load_part(const char *file, struct problems *prob
 /* How the stamps of files (net_file_stamp) make the one of a configuration's sources, in their order. */
 uint64_t config_stamp_add(uint64_t stamp, uint64_t file);
 /* One owner more, who gives it back by config_free(). From the loop only. */
-struct config *config_hold(struct config *config);
+struct config *config_share(struct config *config);
 /* Sets *config to NULL; NULL is fine. It goes with its last owner. */
 void config_free(struct config **config);
 

@@ -99,7 +99,7 @@ int gateway_open(struct gateway **gateway_r, struct net_loop *loop, const struct
      * What needs a restart is compared with what the program began with, not with the reload before: else a second
      * reload would call the change in force.
      */
-    gateway->first = config_hold(gateway->config);
+    gateway->first = config_share(gateway->config);
     gateway_note_load(gateway, true);
     gateway->started_ms = net_wall(loop);
     *gateway_r = gateway;

@@ -67,7 +67,7 @@ void gateway_count(const struct gateway *gateway, struct gateway_counts *counts_
 
 /* ---- for the admin server ---- */
 
-/* The configuration in force; valid until the loop goes on, for longer with a config_hold(). */
+/* The configuration in force; valid until the loop goes on, for longer with a config_share(). */
 struct config *gateway_config(const struct gateway *gateway);
 
 struct gateway_check {

@@ -42,7 +42,7 @@ struct gateway {
     struct log_tap tap;
     struct traces traces;
     struct config *config;         /* in force */
-    struct config *first;          /* a hold on what it began with: what a reload does not change stands there */
+    struct config *first;          /* a share of what it began with: what a reload does not change stands there */
     const struct store_ops *store; /* the kind that the spool is kept in */
     struct spool *spool;
     struct decision *decision;

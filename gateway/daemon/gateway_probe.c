@@ -18,7 +18,7 @@ struct gateway_probe {
     struct log *log;
     const struct dispatch *dispatch;
     struct config *config; /* a hold; NULL: no probes */
-    struct config *used;   /* a hold of the one that is under way */
+    struct config *used;   /* a share of the one that is under way */
     struct net_timer *timer;
     struct probe *probe;        /* under way */
     char pending[PROBE_ID_LEN]; /* accepted, and not seen yet; or "" */
@@ -139,7 +139,7 @@ static void on_due(void *ctx)
         probes->pending[0] = '\0';
     }
     probes->began_ms = now;
-    probes->used = config_hold(probes->config);
+    probes->used = config_share(probes->config);
     const struct probe_options options = {.config = probes->used,
                                           .waits_for = probes->pending[0] == '\0' ? NULL : probes->pending};
     probes->probe = probe_new(probes->loop, &options, on_probed, probes);
@@ -156,7 +156,7 @@ void gateway_probe_configure(struct gateway_probe *probes, struct config *config
     if (!enabled) {
         return;
     }
-    probes->config = config_hold(config);
+    probes->config = config_share(config);
     probes->timer = net_timer_new(probes->loop, on_due, probes);
     if (first && probes->probe == NULL) {
         uint64_t every = config->probe.every;

@@ -12,7 +12,7 @@ struct gateway_probe;
 /* dispatch and log by reference: an account whose login is refused is not tried by the probe either. */
 MUST_USE struct gateway_probe *gateway_probe_new(struct net_loop *loop, const struct dispatch *dispatch,
                                                  struct log *log);
-/* The configuration in force; held. What is under way goes on. */
+/* The configuration in force; a share of it. What is under way goes on. */
 void gateway_probe_configure(struct gateway_probe *probes, struct config *config);
 /* Sets *probes to NULL; NULL is fine. What is under way is given up. */
 void gateway_probe_free(struct gateway_probe **probes);

@@ -17,17 +17,17 @@
 #define RECIPIENT_LANE_MS 10000
 
 /* A rule set and who uses it: the current one, and decisions that began with it. Only the loop counts. */
-struct rules_hold {
+struct rules_share {
     struct filters_set *set;
     struct filters_cost *costs; /* by the number of the rule */
-    unsigned holders;
+    unsigned owners;
 };
 
 struct decision {
     struct net_loop *loop;
     struct net_lane *lane;
     struct log *log;
-    struct rules_hold *rules;
+    struct rules_share *rules;
     struct rule_stats *stats;
     struct counters *counters;
     struct recent *recent;                                      /* NULL: none are kept */
@@ -43,7 +43,7 @@ struct decision {
 /* One message that is being decided. */
 struct decision_job {
     struct decision *decision;
-    struct rules_hold *rules;
+    struct rules_share *rules;
     struct filters_message message;
     struct mail_source source;
     struct net_lane_turn turn;
@@ -58,24 +58,24 @@ struct decision_job {
     void *done_ctx;
 };
 
-static struct rules_hold *hold_new(struct filters_set **set)
+static struct rules_share *share_new(struct filters_set **set)
 {
-    struct rules_hold *hold = expect_calloc(1, sizeof *hold);
-    hold->set = *set;
-    hold->costs = expect_calloc(filters_rule_count(*set) + 1, sizeof *hold->costs);
-    hold->holders = 1;
+    struct rules_share *share = expect_calloc(1, sizeof *share);
+    share->set = *set;
+    share->costs = expect_calloc(filters_rule_count(*set) + 1, sizeof *share->costs);
+    share->owners = 1;
     *set = NULL;
-    return hold;
+    return share;
 }
 
-static void hold_release(struct rules_hold **hold)
+static void share_release(struct rules_share **share)
 {
-    if (*hold != NULL && --(*hold)->holders == 0) {
-        filters_set_free(&(*hold)->set);
-        free((*hold)->costs);
-        free(*hold);
+    if (*share != NULL && --(*share)->owners == 0) {
+        filters_set_free(&(*share)->set);
+        free((*share)->costs);
+        free(*share);
     }
-    *hold = NULL;
+    *share = NULL;
 }
 
 /* As far back as the rules ask. */
@@ -92,7 +92,7 @@ struct decision *decision_new(struct net_loop *loop, struct filters_set **set, s
     decision->loop = loop;
     decision->log = log;
     decision->lane = net_lane_new_wide(loop, "filter");
-    decision->rules = hold_new(set);
+    decision->rules = share_new(set);
     decision->stats = rule_stats_new();
     decision->counters = counters_new();
     disregard(keep_counters(decision)); /* whoever begins finds them all */
@@ -106,7 +106,7 @@ void decision_free(struct decision **decision)
         return;
     }
     net_lane_free(&(*decision)->lane);
-    hold_release(&(*decision)->rules);
+    share_release(&(*decision)->rules);
     rule_stats_free(&(*decision)->stats);
     counters_free(&(*decision)->counters);
     recent_free(&(*decision)->recent);
@@ -120,8 +120,8 @@ void decision_free(struct decision **decision)
 
 bool decision_replace(struct decision *decision, struct filters_set **set)
 {
-    hold_release(&decision->rules);
-    decision->rules = hold_new(set);
+    share_release(&decision->rules);
+    decision->rules = share_new(set);
     return keep_counters(decision);
 }
 
@@ -199,13 +199,13 @@ static struct reception_decision answer_of(struct decision *decision, const stru
 
 static void *begin_session(void *ctx)
 {
-    return decision_hold(ctx);
+    return decision_share(ctx);
 }
 
 static void end_session(void *rules)
 {
-    struct rules_hold *hold = rules;
-    hold_release(&hold);
+    struct rules_share *share = rules;
+    share_release(&share);
 }
 
 /* In a work function: the scratch of this thread. */
@@ -223,7 +223,7 @@ static struct filters_scratch *scratch_here(struct decision *decision)
 /* One recipient that takes longer than the loop can wait. */
 struct recipient_job {
     struct decision *decision;
-    struct rules_hold *rules;
+    struct rules_share *rules;
     const struct mail_envelope *envelope;
     struct arena *arena;
     struct filters_decision result;
@@ -258,7 +258,7 @@ static void on_recipient(void *ctx)
     reception_decided_fn *done = job->done;
     void *done_ctx = job->done_ctx;
     note_slowness(job->decision, job->took_us);
-    hold_release(&job->rules);
+    share_release(&job->rules);
     free(job);
     done(done_ctx, &answer);
 }
@@ -268,12 +268,12 @@ static bool decide_recipient(void *ctx, void *rules, const struct mail_envelope 
                              struct reception_decision *decision_r, reception_decided_fn *done, void *done_ctx)
 {
     struct decision *decision = ctx;
-    struct rules_hold *hold = rules;
+    struct rules_share *share = rules;
     if (net_now(decision->loop) >= decision->recipients_on_lane) {
         struct filters_decision result = {0};
         struct fault fault = FAULT_INIT;
         uint64_t began = net_now_us(decision->loop);
-        disregard(filters_decide_recipient(hold->set, decision->loop_scratch, envelope,
+        disregard(filters_decide_recipient(share->set, decision->loop_scratch, envelope,
                                            clock_of(decision, RECIPIENT_LOOP_US), arena, &result, &fault));
         uint64_t took_us = net_now_us(decision->loop) - began;
         note_slowness(decision, took_us);
@@ -284,8 +284,8 @@ static bool decide_recipient(void *ctx, void *rules, const struct mail_envelope 
     }
     struct recipient_job *job = expect_calloc(1, sizeof *job);
     *job = (struct recipient_job){
-        .decision = decision, .rules = hold, .envelope = envelope, .arena = arena, .done = done, .done_ctx = done_ctx};
-    hold->holders++;
+        .decision = decision, .rules = share, .envelope = envelope, .arena = arena, .done = done, .done_ctx = done_ctx};
+    share->owners++;
     net_lane_submit_turn(decision->lane, turn, work_on_recipient, on_recipient, job);
     return false;
 }
@@ -433,7 +433,7 @@ static void on_worked(void *ctx)
     reception_decided_fn *done = job->done;
     void *done_ctx = job->done_ctx;
     end_sample(job);
-    hold_release(&job->rules);
+    share_release(&job->rules);
     free(job);
     done(done_ctx, &answer);
 }
@@ -455,7 +455,7 @@ static void decide_message(void *ctx, void *rules, const struct mail_envelope *e
     struct decision_job *job = expect_calloc(1, sizeof *job);
     job->decision = decision;
     job->rules = rules;
-    job->rules->holders++;
+    job->rules->owners++;
     job->message = (struct filters_message){.envelope = envelope,
                                             .header = header,
                                             .size = spool_stage_size(stage),
@@ -527,18 +527,18 @@ const struct filters_cost *decision_costs(const struct decision *decision)
     return decision->rules->costs;
 }
 
-struct rules_hold *decision_hold(struct decision *decision)
+struct rules_share *decision_share(struct decision *decision)
 {
-    decision->rules->holders++;
+    decision->rules->owners++;
     return decision->rules;
 }
 
-const struct filters_set *decision_held_set(const struct rules_hold *hold)
+const struct filters_set *decision_shared_set(const struct rules_share *share)
 {
-    return hold->set;
+    return share->set;
 }
 
-void decision_release(struct rules_hold **hold)
+void decision_release(struct rules_share **share)
 {
-    hold_release(hold);
+    share_release(share);
 }

@@ -49,11 +49,11 @@ void decision_keep_recent(struct decision *decision, uint64_t messages, uint64_t
 struct recent *decision_recent(const struct decision *decision);
 /* The set that new decisions use, kept until it is given back, whatever replaces it meanwhile. The loop's thread only.
  */
-struct rules_hold;
-struct rules_hold *decision_hold(struct decision *decision);
-const struct filters_set *decision_held_set(const struct rules_hold *hold);
-/* Sets *hold to NULL; NULL is fine. */
-void decision_release(struct rules_hold **hold);
+struct rules_share;
+struct rules_share *decision_share(struct decision *decision);
+const struct filters_set *decision_shared_set(const struct rules_share *share);
+/* Sets *share to NULL; NULL is fine. */
+void decision_release(struct rules_share **share);
 /*
  * What the rules of that set cost since it was loaded, by number: measured over a sample of the messages, at most one
  * in DECISION_SAMPLE_MS milliseconds. As valid as decision_set().

@@ -28,7 +28,7 @@ struct recent *recent_new(uint64_t messages, uint64_t octets)
 
 static void let_go(struct recent_message *message)
 {
-    if (--message->holders == 0) {
+    if (--message->owners == 0) {
         arena_free(&message->arena);
         free(message);
     }
@@ -97,7 +97,7 @@ static int fill_kept(struct recent_message *kept, const struct filters_message *
 struct recent_message *recent_message_new(const struct filters_message *message, size_t max)
 {
     struct recent_message *kept = expect_calloc(1, sizeof *kept);
-    kept->holders = 1;
+    kept->owners = 1;
     kept->size = message->size;
     kept->now_ms = message->now_ms;
     kept->arena = arena_new(max);
@@ -164,7 +164,7 @@ void recent_count(const struct recent *recent, struct recent_counts *counts_r)
     *counts_r = recent->counts;
 }
 
-size_t recent_hold(const struct recent *recent, struct recent_message ***messages_r)
+size_t recent_share(const struct recent *recent, struct recent_message ***messages_r)
 {
     size_t count = (size_t)recent->counts.messages;
     *messages_r = expect_calloc(count + 1, sizeof **messages_r);
@@ -172,7 +172,7 @@ size_t recent_hold(const struct recent *recent, struct recent_message ***message
     LIST_EACH(link, &recent->messages)
     {
         struct recent_message *message = LIST_ITEM(link, struct recent_message, link);
-        message->holders++;
+        message->owners++;
         (*messages_r)[--at] = message;
     }
     return count;

@@ -18,7 +18,7 @@ struct recent;
 
 struct recent_message {
     struct list link;
-    unsigned holders;
+    unsigned owners;
     uint64_t number; /* in the order of arrival, from 1 */
     struct arena *arena;
     struct mail_envelope envelope;
@@ -30,7 +30,7 @@ struct recent_message {
 
 /* At most so many messages, and octets of them together. */
 MUST_USE struct recent *recent_new(uint64_t messages, uint64_t octets);
-/* What is held stays until it is released. Sets *recent to NULL; NULL is fine. */
+/* What is shared stays until it is released. Sets *recent to NULL; NULL is fine. */
 void recent_free(struct recent **recent);
 
 /* Copies what a decision is made from; reads the source, so it may block. NULL when it has more than max octets. On any
@@ -39,7 +39,7 @@ MUST_USE struct recent_message *recent_message_new(const struct filters_message 
 /* Adds it as the newest (sets *message to NULL), and forgets the oldest above the limits. A NULL message counts as one
  * that was too long. */
 void recent_add(struct recent *recent, struct recent_message **message);
-/* Forgets all that name the address, in envelope or text; how many. What is held stays until it is released. */
+/* Forgets all that name the address, in envelope or text; how many. What is shared stays until it is released. */
 size_t recent_forget(struct recent *recent, const char *address);
 size_t recent_octets_max(const struct recent *recent);
 
@@ -49,8 +49,8 @@ struct recent_counts {
 };
 void recent_count(const struct recent *recent, struct recent_counts *counts_r);
 
-/* All that are kept, the newest first, each held until it is released; *messages_r is to be freed. Returns how many. */
-size_t recent_hold(const struct recent *recent, struct recent_message ***messages_r);
+/* All that are kept, the newest first, each shared until it is released; *messages_r is to be freed. How many. */
+size_t recent_share(const struct recent *recent, struct recent_message ***messages_r);
 void recent_release(struct recent_message **messages, size_t count);
 
 #endif

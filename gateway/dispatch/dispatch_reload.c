@@ -68,7 +68,7 @@ int dispatch_plan(struct dispatch *dispatch, struct config *config, struct dispa
 {
     struct dispatch_plan *plan = expect_calloc(1, sizeof *plan);
     plan->dispatch = dispatch;
-    plan->config = config_hold(config);
+    plan->config = config_share(config);
     plan->changes = expect_calloc(config->upstreams.count + 1, sizeof *plan->changes);
     for (; plan->count < config->upstreams.count; plan->count++) {
         struct change *change = &plan->changes[plan->count];
@@ -175,7 +175,7 @@ static void take_upstream(struct dispatch_plan *plan, struct change *change)
     struct dispatch *dispatch = plan->dispatch;
     struct dispatch_upstream *upstream = change->known != NULL ? change->known : dispatch_add(dispatch);
     config_free(&upstream->source);
-    upstream->source = config_hold(plan->config);
+    upstream->source = config_share(plan->config);
     upstream->config = change->config;
     upstream->files = change->files;
     upstream->gone = false;
@@ -209,7 +209,7 @@ void dispatch_plan_apply(struct dispatch_plan **plan)
 {
     struct dispatch *dispatch = (*plan)->dispatch;
     config_free(&dispatch->config);
-    dispatch->config = config_hold((*plan)->config);
+    dispatch->config = config_share((*plan)->config);
     for (size_t i = 0; i < dispatch->upstream_count; i++) {
         struct dispatch_upstream *upstream = dispatch->upstreams[i];
         if (!upstream->gone && !has_upstream(dispatch->config, upstream->config->name)) {

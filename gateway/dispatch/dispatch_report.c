@@ -223,7 +223,7 @@ void dispatch_report_start(const struct dispatch_report_options *options, struct
 {
     struct report *report = expect_calloc(1, sizeof *report);
     *report = (struct report){.options = *options, .item = item, .outcome = *outcome, .done = done, .ctx = ctx};
-    config_hold(report->options.config);
+    config_share(report->options.config);
     uint8_t random[10];
     name_report(report);
     net_random(random, sizeof random);

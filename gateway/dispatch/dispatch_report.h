@@ -15,7 +15,7 @@ struct dispatch_report_options {
     struct net_loop *loop;
     struct spool *spool;
     struct log *log;
-    struct config *config; /* with dead_upstream set; held until done */
+    struct config *config; /* with dead_upstream set; a share, until done */
     int64_t ended_ms;      /* when it failed, of the wall clock */
 };
 

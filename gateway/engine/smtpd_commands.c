@@ -57,21 +57,21 @@ static void handle_quit(struct smtpd_engine *engine, uint64_t now, struct bytes 
 
 /* ---- the table ---- */
 
-#define START  SMTPD_STAGE_START
-#define READY  SMTPD_STAGE_READY
-#define MAIL   SMTPD_STAGE_MAIL
-#define RCPT   SMTPD_STAGE_RCPT
-#define CHUNKS SMTPD_STAGE_CHUNKS
+#define START  SMTPD_STATE_START
+#define READY  SMTPD_STATE_READY
+#define MAIL   SMTPD_STATE_MAIL
+#define RCPT   SMTPD_STATE_RCPT
+#define CHUNKS SMTPD_STATE_CHUNKS
 #define ANY    (START | READY | MAIL | RCPT | CHUNKS)
 
 enum argument { ARGUMENT_NONE, ARGUMENT_MAY, ARGUMENT_MUST };
 
 static const struct row {
     enum smtp_verb verb;
-    unsigned stages;    /* where the command is in order: enum smtpd_stage */
+    unsigned states;    /* where the command is in order: enum smtpd_state */
     unsigned extension; /* what must be offered for it, or 0 */
     enum argument argument;
-    enum smtpd_reply not_now; /* said in any other stage, once hello was said */
+    enum smtpd_reply not_now; /* said in any other state, once hello was said */
     smtpd_handler *handle;
 } rows[] = {
     {SMTP_VERB_HELO, ANY, 0, ARGUMENT_MUST, SMTPD_REPLY_BAD_SEQUENCE, smtpd_handle_helo},
@@ -105,21 +105,21 @@ static const struct row *find_row(enum smtp_verb verb)
     return NULL;
 }
 
-/* Why a command is not in order in this stage. */
-static enum smtpd_reply judge_stage(const struct smtpd_engine *engine, const struct row *row)
+/* Why a command is not in order in this state. */
+static enum smtpd_reply judge_state(const struct smtpd_engine *engine, const struct row *row)
 {
     bool is_body = row->verb == SMTP_VERB_DATA || row->verb == SMTP_VERB_BDAT;
-    if (engine->stage == START) {
+    if (engine->state == START) {
         return SMTPD_REPLY_NEEDS_HELLO;
     }
-    if (engine->stage == CHUNKS && row->verb != SMTP_VERB_STARTTLS) {
+    if (engine->state == CHUNKS && row->verb != SMTP_VERB_STARTTLS) {
         return SMTPD_REPLY_CHUNKS_BEGUN;
     }
     /* All recipients were refused: the client that pipelined DATA behind them hears the better word. */
-    if (is_body && engine->stage == MAIL && engine->transaction.rcpt_refused && !engine->options.lmtp) {
+    if (is_body && engine->state == MAIL && engine->transaction.rcpt_refused && !engine->options.lmtp) {
         return SMTPD_REPLY_NO_VALID_RCPT;
     }
-    return is_body && engine->stage == READY ? SMTPD_REPLY_NEEDS_MAIL : row->not_now;
+    return is_body && engine->state == READY ? SMTPD_REPLY_NEEDS_MAIL : row->not_now;
 }
 
 /* AUTH that is only offered under TLS has a reply of its own (RFC 4954 section 6). */
@@ -143,9 +143,9 @@ static bool is_hello(enum smtp_verb verb)
 }
 
 /* A device that says no hello is taken for one that said HELO. */
-static enum smtpd_stage stage_of(const struct smtpd_engine *engine)
+static enum smtpd_state state_of(const struct smtpd_engine *engine)
 {
-    return engine->options.lenient && engine->stage == START ? READY : engine->stage;
+    return engine->options.lenient && engine->state == START ? READY : engine->state;
 }
 
 /* What is wrong with the command here and now; SMTPD_REPLY_OK when nothing is. */
@@ -157,8 +157,8 @@ static enum smtpd_reply judge_command(const struct smtpd_engine *engine, const s
     if (row->extension != 0 && (row->extension & engine->offered) == 0) {
         return judge_offer(engine, row);
     }
-    if ((row->stages & stage_of(engine)) == 0) {
-        return judge_stage(engine, row);
+    if ((row->states & state_of(engine)) == 0) {
+        return judge_state(engine, row);
     }
     if (row->argument == ARGUMENT_NONE && argument.len > 0) {
         return SMTPD_REPLY_NO_ARGUMENT;
@@ -181,7 +181,7 @@ void smtpd_command(struct smtpd_engine *engine, uint64_t now, struct bytes line)
     engine->is_hopeless = wrong == SMTPD_REPLY_NEEDS_ARGUMENT && !is_hello(command.verb);
     engine->unknown += wrong == SMTPD_REPLY_UNKNOWN_COMMAND ? 1 : 0;
     if (wrong == SMTPD_REPLY_OK) {
-        engine->stage = (row->stages & engine->stage) == 0 ? stage_of(engine) : engine->stage;
+        engine->state = (row->states & engine->state) == 0 ? state_of(engine) : engine->state;
         row->handle(engine, now, command.argument);
     } else if (command.verb == SMTP_VERB_BDAT) {
         smtpd_refuse_chunk(engine, now, command.argument, wrong);

@@ -126,7 +126,7 @@ void smtpd_reset(struct smtpd_engine *engine, bool message_taken)
     if (engine->transaction.arena == NULL) {
         return;
     }
-    engine->stage = SMTPD_STAGE_READY;
+    engine->state = SMTPD_STATE_READY;
     if (message_taken) {
         smtpd_transaction_done(&engine->transaction);
     } else {

@@ -255,7 +255,7 @@ struct smtpd_engine *smtpd_engine_new(const struct smtpd_engine_options *options
 {
     struct smtpd_engine *engine = expect_calloc(1, sizeof *engine);
     copy_options(engine, options);
-    engine->stage = SMTPD_STAGE_START;
+    engine->state = SMTPD_STATE_START;
     engine->session_deadline = now + options->limits.session_timeout_ms;
     buf_init(&engine->output, OUTPUT_MAX);
     buf_init(&engine->sasl, SMTPD_AUTH_LINE_MAX);
@@ -291,7 +291,7 @@ void smtpd_engine_free(struct smtpd_engine **engine)
 /* Whether the client is waited for, so that its deadline runs. */
 static bool is_waiting_for_client(const struct smtpd_engine *engine)
 {
-    return !engine->held && (engine->awaiting == SMTPD_WANT_INPUT || engine->awaiting == SMTPD_WANT_TLS);
+    return !engine->stopped && (engine->awaiting == SMTPD_WANT_INPUT || engine->awaiting == SMTPD_WANT_TLS);
 }
 
 uint64_t smtpd_engine_deadline(const struct smtpd_engine *engine)
@@ -317,7 +317,7 @@ static void check_deadline(struct smtpd_engine *engine, uint64_t now)
 static bool is_blocked(const struct smtpd_engine *engine)
 {
     return engine->want != SMTPD_WANT_INPUT || engine->reset_due || engine->awaiting != SMTPD_WANT_INPUT ||
-           engine->held || engine->output.len > OUTPUT_HIGH;
+           engine->stopped || engine->output.len > OUTPUT_HIGH;
 }
 
 static enum smtpd_want take_want(struct smtpd_engine *engine, struct smtpd_request *request_r)
@@ -406,12 +406,12 @@ void smtpd_engine_store_failed(struct smtpd_engine *engine, const struct smtpd_a
     smtpd_message_fail(engine, answer);
 }
 
-void smtpd_engine_hold(struct smtpd_engine *engine, uint64_t now, bool hold)
+void smtpd_engine_stop(struct smtpd_engine *engine, uint64_t now, bool stop)
 {
-    if (engine->held && !hold) {
+    if (engine->stopped && !stop) {
         smtpd_enter(engine, now, engine->phase);
     }
-    engine->held = hold;
+    engine->stopped = stop;
 }
 
 void smtpd_engine_tls_ready(struct smtpd_engine *engine, uint64_t now, const char *version, const char *cipher,
@@ -419,7 +419,7 @@ void smtpd_engine_tls_ready(struct smtpd_engine *engine, uint64_t now, const cha
 {
     EXPECT(engine->awaiting == SMTPD_WANT_TLS);
     engine->awaiting = SMTPD_WANT_INPUT;
-    engine->stage = SMTPD_STAGE_START;
+    engine->state = SMTPD_STATE_START;
     engine->esmtp = false;
     engine->helo[0] = '\0';
     engine->user[0] = '\0';

@@ -179,8 +179,8 @@ void smtpd_engine_answer_client(struct smtpd_engine *engine, uint64_t now, bool 
                                 const struct smtpd_answer *refusal);
 /* The message cannot be stored any more: what is left of it is swallowed, and its end gets this reply. */
 void smtpd_engine_store_failed(struct smtpd_engine *engine, const struct smtpd_answer *answer);
-/* While held, no input is taken and no deadline runs: the disk is behind, not the client. */
-void smtpd_engine_hold(struct smtpd_engine *engine, uint64_t now, bool hold);
+/* While stopped, no input is taken and no deadline runs: the disk is behind, not the client. */
+void smtpd_engine_stop(struct smtpd_engine *engine, uint64_t now, bool stop);
 /* The handshake is done: everything said before is forgotten (RFC 3207 section 4.2). The strings may be NULL. */
 void smtpd_engine_tls_ready(struct smtpd_engine *engine, uint64_t now, const char *version, const char *cipher,
                             const char *peer);

@@ -211,7 +211,7 @@ void smtpd_answered_mail(struct smtpd_engine *engine, const struct smtpd_answer 
         smtpd_reset(engine, false);
         return;
     }
-    engine->stage = SMTPD_STAGE_MAIL;
+    engine->state = SMTPD_STATE_MAIL;
     smtpd_reply(engine, SMTPD_REPLY_MAIL_OK);
 }
 
@@ -318,6 +318,6 @@ void smtpd_answered_recipient(struct smtpd_engine *engine, const struct smtpd_an
         return;
     }
     engine->recipients++;
-    engine->stage = SMTPD_STAGE_RCPT;
+    engine->state = SMTPD_STATE_RCPT;
     smtpd_reply(engine, SMTPD_REPLY_RCPT_OK);
 }

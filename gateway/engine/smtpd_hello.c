@@ -57,7 +57,7 @@ static bool say_hello(struct smtpd_engine *engine, struct bytes name, bool esmtp
         return false;
     }
     smtpd_reset(engine, false);
-    engine->stage = SMTPD_STAGE_READY;
+    engine->state = SMTPD_STATE_READY;
     engine->esmtp = esmtp;
     note_helo(engine, name);
     return true;
@@ -265,7 +265,7 @@ void smtpd_handle_xclient(struct smtpd_engine *engine, uint64_t now, struct byte
     if (client.has_user) {
         memcpy(engine->user, client.user, sizeof engine->user);
     }
-    engine->stage = SMTPD_STAGE_START;
+    engine->state = SMTPD_STATE_START;
     engine->options.xclient = false;
     smtpd_update_offer(engine);
     engine->request.address = engine->client_address;

@@ -299,11 +299,11 @@ void smtpd_handle_bdat(struct smtpd_engine *engine, uint64_t now, struct bytes a
     }
     if (smtp_command_chunk(argument, &chunk.size, &chunk.last) < 0) {
         engine->transaction.chunk_refused = true;
-        engine->stage = SMTPD_STAGE_CHUNKS;
+        engine->state = SMTPD_STATE_CHUNKS;
         smtpd_refuse_chunk(engine, now, argument, SMTPD_REPLY_CHUNK_SYNTAX);
         return;
     }
-    engine->stage = SMTPD_STAGE_CHUNKS;
+    engine->state = SMTPD_STATE_CHUNKS;
     chunk.left = chunk.size;
     begin_chunk(engine, now, &chunk);
 }

@@ -35,12 +35,12 @@ enum smtpd_phase {
 };
 
 /* How far the dialogue is: which commands are in order. Bits, for the table of commands. */
-enum smtpd_stage {
-    SMTPD_STAGE_START = 1 << 0, /* no hello yet */
-    SMTPD_STAGE_READY = 1 << 1,
-    SMTPD_STAGE_MAIL = 1 << 2,   /* MAIL was accepted */
-    SMTPD_STAGE_RCPT = 1 << 3,   /* and at least one recipient */
-    SMTPD_STAGE_CHUNKS = 1 << 4, /* and at least one chunk of the message */
+enum smtpd_state {
+    SMTPD_STATE_START = 1 << 0, /* no hello yet */
+    SMTPD_STATE_READY = 1 << 1,
+    SMTPD_STATE_MAIL = 1 << 2,   /* MAIL was accepted */
+    SMTPD_STATE_RCPT = 1 << 3,   /* and at least one recipient */
+    SMTPD_STATE_CHUNKS = 1 << 4, /* and at least one chunk of the message */
 };
 
 /* One MAIL to the end of its data. */
@@ -71,10 +71,10 @@ struct smtpd_engine {
     struct smtpd_engine_options options;
     char *hostname, *listener, *refusal_enhanced, *refusal_text; /* the strings of the options */
     enum smtpd_phase phase;
-    enum smtpd_stage stage;
+    enum smtpd_state state;
     unsigned offered; /* enum smtp_extension, here and now */
     bool draining;
-    bool held;
+    bool stopped;
     bool greeted;
     bool esmtp;
     bool trusted;

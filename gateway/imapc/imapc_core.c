@@ -15,7 +15,7 @@ void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append)
     NET_EXPECT_LOOP(pool->loop);
     /* In a batch with others it ended in doubt: alone, the next end tells which of them it was. */
     (*append)->batch_most = (*append)->doubt.alone ? 1 : 0;
-    imapc_folder_queue(pool, *append, false);
+    imapc_backlog_queue(pool, *append, false);
     *append = NULL;
     imapc_core_kick(pool);
 }

@@ -16,7 +16,7 @@ static struct imapc_append *first_of(const struct list *queue)
 }
 
 /* One connection serves a folder; more join it when batches are worth it, or when the server gains by it. */
-static bool may_append(struct imapc_pool *pool, const struct imapc_folder *folder, bool can_batch)
+static bool may_append(struct imapc_pool *pool, const struct imapc_backlog *folder, bool can_batch)
 {
     if (folder->waiting_count == 0 || !imapc_core_affords(pool, first_of(&folder->waiting)->body.size)) {
         return false;
@@ -28,7 +28,7 @@ static bool may_append(struct imapc_pool *pool, const struct imapc_folder *folde
                      : folder->busy < pool->account.settings[IMAPC_FOLDER_CONNECTIONS];
 }
 
-static struct imapc_job *job_new(struct imapc_folder *folder, bool is_search, size_t most)
+static struct imapc_job *job_new(struct imapc_backlog *folder, bool is_search, size_t most)
 {
     struct imapc_job *job = expect_calloc(1, sizeof *job);
     job->folder = folder;
@@ -65,7 +65,7 @@ static void add_append(struct imapc_pool *pool, struct imapc_job *job, struct im
 }
 
 /* The first that waits, and as many behind it as go well together with it. */
-static struct imapc_job *take_appends(struct imapc_pool *pool, struct imapc_folder *folder, bool can_batch)
+static struct imapc_job *take_appends(struct imapc_pool *pool, struct imapc_backlog *folder, bool can_batch)
 {
     struct imapc_append *append = first_of(&folder->waiting);
     unsigned mark = append->batch_most;
@@ -86,7 +86,7 @@ static struct imapc_job *take_appends(struct imapc_pool *pool, struct imapc_fold
     return job;
 }
 
-static struct imapc_job *take_search(struct imapc_pool *pool, struct imapc_folder *folder)
+static struct imapc_job *take_search(struct imapc_pool *pool, struct imapc_backlog *folder)
 {
     /* One pass over the folder's newest mail serves any number of ids. */
     size_t most = folder->doubtful_count < IMAPC_SEARCH_BATCH ? folder->doubtful_count : IMAPC_SEARCH_BATCH;
@@ -111,15 +111,15 @@ static struct imapc_job *take_job(struct imapc_pool *pool, bool can_batch, bool 
     }
     LIST_EACH(link, &pool->ring)
     {
-        struct imapc_folder *folder = LIST_ITEM(link, struct imapc_folder, link);
+        struct imapc_backlog *folder = LIST_ITEM(link, struct imapc_backlog, link);
         struct imapc_job *job = NULL;
-        if (may_search && imapc_folder_may_search(pool, folder)) {
+        if (may_search && imapc_backlog_may_search(pool, folder)) {
             job = take_search(pool, folder);
         } else if (may_append(pool, folder, can_batch)) {
             job = take_appends(pool, folder, can_batch);
         }
         if (job != NULL) {
-            imapc_folder_release(pool, folder); /* behind the others */
+            imapc_backlog_release(pool, folder); /* behind the others */
             return job;
         }
     }
@@ -144,7 +144,7 @@ bool imapc_job_waits(struct imapc_pool *pool)
     }
     LIST_EACH(link, &pool->ring)
     {
-        waits = waits || may_append(pool, LIST_ITEM(link, struct imapc_folder, link), false);
+        waits = waits || may_append(pool, LIST_ITEM(link, struct imapc_backlog, link), false);
     }
     return waits;
 }
@@ -180,7 +180,7 @@ void imapc_job_start(struct imapc_job *job, struct imapc_engine *engine, uint64_
 static void queue_again(struct imapc_pool *pool, struct imapc_append *append)
 {
     pool->active_count--;
-    imapc_folder_queue(pool, append, true);
+    imapc_backlog_queue(pool, append, true);
 }
 
 static void answer_append(struct imapc_pool *pool, struct imapc_append *append, struct imapc_outcome outcome)
@@ -239,7 +239,7 @@ static void arise(struct imapc_pool *pool, struct imapc_job *job, const struct i
             doubt_arise(&append->doubt, &result->mark, place, net_wall(pool->loop));
         }
     }
-    imapc_folder_unsettle(pool, job->folder);
+    imapc_backlog_unsettle(pool, job->folder);
 }
 
 /* A refused batch goes again in halves, until the message that the server does not want stands alone: of fifty it is
@@ -382,7 +382,7 @@ void imapc_job_finish(struct imapc_pool *pool, struct imapc_job **job, const str
     } else {
         finish_appends(pool, done, result, place);
     }
-    imapc_folder_release(pool, done->folder);
+    imapc_backlog_release(pool, done->folder);
     imapc_core_kick(pool);
     free(done->appends);
     free(done->messages);

@@ -27,7 +27,7 @@ struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_acco
     pool->account.password = expect_strdup(account->password);
     for (size_t i = 0; i < account->place_count; i++) {
         struct net_tls *tls = account->places[i].tls;
-        pool->account.places[i].tls = tls != NULL ? net_tls_hold(tls) : NULL;
+        pool->account.places[i].tls = tls != NULL ? net_tls_share(tls) : NULL;
     }
     for (size_t i = 0; i < IMAP_SPECIAL_USES; i++) {
         const char *special = account->special_names[i];
@@ -75,7 +75,7 @@ void imapc_pool_free(struct imapc_pool **pool)
     if ((*pool)->login != NULL) {
         net_lane_free(&(*pool)->login);
     }
-    imapc_folder_free_all(*pool);
+    imapc_backlog_free_all(*pool);
     buf_done(&(*pool)->alert);
     map_free(&(*pool)->folders, NULL);
     imapc_folders_free(&(*pool)->known);
@@ -143,7 +143,7 @@ void imapc_pool_try(struct imapc_pool *pool, struct imapc_names *names, imapc_re
 static void answer_waiting(struct imapc_pool *pool, const struct imapc_outcome *outcome)
 {
     struct imapc_append *append;
-    while ((append = imapc_folder_take_any(pool)) != NULL) {
+    while ((append = imapc_backlog_take_any(pool)) != NULL) {
         pool->active_count++;
         imapc_core_answer(pool, append, outcome);
     }
@@ -193,7 +193,7 @@ static bool may_open(struct imapc_pool *pool)
 static void open_connections(struct imapc_pool *pool)
 {
     size_t connecting = count_connecting(pool);
-    size_t demand = imapc_folder_demand(pool) + (pool->report != NULL) + imapc_probe_waits(pool);
+    size_t demand = imapc_backlog_demand(pool) + (pool->report != NULL) + imapc_probe_waits(pool);
     uint64_t now = net_now(pool->loop);
     if (pool->crowded_until != 0 && now >= pool->crowded_until) {
         pool->crowded_until = 0;
@@ -218,7 +218,7 @@ static bool is_spent(struct imapc_pool *pool)
     bool waits = false;
     LIST_EACH(link, &pool->ring)
     {
-        const struct imapc_folder *folder = LIST_ITEM(link, struct imapc_folder, link);
+        const struct imapc_backlog *folder = LIST_ITEM(link, struct imapc_backlog, link);
         if (!list_is_empty(&folder->waiting)) {
             waits = true;
             if (imapc_core_affords(pool, LIST_ITEM(folder->waiting.next, struct imapc_append, link)->body.size)) {
@@ -268,8 +268,8 @@ static void finish_drain(struct imapc_pool *pool)
 /* Comes back when what is in doubt may be looked for. */
 static void wait_for_search(struct imapc_pool *pool)
 {
-    uint64_t now = net_now(pool->loop), next = imapc_folder_settle(pool);
-    uint64_t look = pool->search_at - imapc_folder_after_look(pool);
+    uint64_t now = net_now(pool->loop), next = imapc_backlog_settle(pool);
+    uint64_t look = pool->search_at - imapc_backlog_after_look(pool);
     if (now < look && (next == 0 || look < next)) {
         next = look;
     }

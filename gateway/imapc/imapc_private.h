@@ -10,7 +10,7 @@
  *   imapc_job.c         one piece of work and what became of it
  *   imapc_health.c      is it the message, the session or the account?
  *   imapc_place.c       which address
- *   imapc_folder.c      what waits, by folder
+ *   imapc_backlog.c      what waits, by folder
  *   imapc_core.c        work comes in, answers go out, the schedule is asked to run
  */
 #ifndef MAILWEIR_IMAPC_IMAPC_PRIVATE_H
@@ -38,7 +38,7 @@ struct imapc_pool {
     size_t place;            /* the one of the account's that new connections go to */
     bool probing;            /* a connection to the first is being tried, while a later one serves */
     uint64_t failback_at;    /* when it is tried next */
-    struct map *folders;     /* struct imapc_folder by name */
+    struct map *folders;     /* struct imapc_backlog by name */
     struct list ring;        /* folders with something waiting, the next to be served first */
     struct list connections; /* struct imapc_connection.link */
     size_t connection_count;
@@ -57,7 +57,7 @@ struct imapc_pool {
     unsigned refused_beside;        /* logins in a row that were refused while another connection was in */
     bool proven;                    /* the last login worked; before, one connection at a time tries */
     uint64_t search_at;             /* nothing is looked for before it: what an earlier start sent may be under way */
-    struct list unsettled;          /* struct imapc_folder.unsettled */
+    struct list unsettled;          /* struct imapc_backlog.unsettled */
     struct net_timer *settling;     /* until what is in doubt may be looked for */
     struct imapc_token *token;      /* NULL: a password */
     struct net_lane *login;         /* of SCRAM's arithmetic; made when it is needed first */
@@ -73,9 +73,10 @@ struct imapc_pool {
     void *drain_ctx;
 };
 
-/* ---- imapc_folder.c: what waits ---- */
+/* ---- imapc_backlog.c: what waits ---- */
 
-struct imapc_folder {
+/* Of one folder. */
+struct imapc_backlog {
     struct list link; /* of the ring */
     char *name;
     struct list waiting;  /* struct imapc_append, in order */
@@ -88,29 +89,29 @@ struct imapc_folder {
 };
 
 /* Queues it, at the tail or (what was out already) at the head. */
-void imapc_folder_queue(struct imapc_pool *pool, struct imapc_append *append, bool at_head);
+void imapc_backlog_queue(struct imapc_pool *pool, struct imapc_append *append, bool at_head);
 /* Takes any append off the queues; NULL when nothing waits. */
-struct imapc_append *imapc_folder_take_any(struct imapc_pool *pool);
+struct imapc_append *imapc_backlog_take_any(struct imapc_pool *pool);
 /* Frees it when nothing waits and nobody works on it; puts it back on the ring when something does. */
-void imapc_folder_release(struct imapc_pool *pool, struct imapc_folder *folder);
+void imapc_backlog_release(struct imapc_pool *pool, struct imapc_backlog *folder);
 /* Whether something is to be looked for in it, and has had its time to settle. */
-bool imapc_folder_may_search(const struct imapc_pool *pool, const struct imapc_folder *folder);
+bool imapc_backlog_may_search(const struct imapc_pool *pool, const struct imapc_backlog *folder);
 /* Milliseconds from the time when a look may find to the one when it may prove. */
-uint64_t imapc_folder_after_look(const struct imapc_pool *pool);
+uint64_t imapc_backlog_after_look(const struct imapc_pool *pool);
 /* The outcome of an append to it is unknown: nothing is looked for in it before that had time to settle. Other folders
  * do not wait for it. */
-void imapc_folder_unsettle(struct imapc_pool *pool, struct imapc_folder *folder);
+void imapc_backlog_unsettle(struct imapc_pool *pool, struct imapc_backlog *folder);
 /* Forgets the doubts that have had their time. When the next one has it, or 0. */
-uint64_t imapc_folder_settle(struct imapc_pool *pool);
+uint64_t imapc_backlog_settle(struct imapc_pool *pool);
 /* When nothing waits. */
-void imapc_folder_free_all(struct imapc_pool *pool);
+void imapc_backlog_free_all(struct imapc_pool *pool);
 /* Connections that would find work now. */
-size_t imapc_folder_demand(const struct imapc_pool *pool);
+size_t imapc_backlog_demand(const struct imapc_pool *pool);
 
 /* ---- imapc_job.c: one piece of work of a connection ---- */
 
 struct imapc_job {
-    struct imapc_folder *folder;
+    struct imapc_backlog *folder;
     bool is_search;
     uint64_t began;   /* of a search: net_now(), and ... */
     int64_t began_ms; /* ... the wall clock */

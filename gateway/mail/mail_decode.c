@@ -86,60 +86,60 @@ static void add_base64(struct mail_decoder *decoder, struct bytes data)
 
 /* ---- quoted-printable ---- */
 
-static void put_held(struct mail_decoder *decoder)
+static void put_kept(struct mail_decoder *decoder)
 {
-    put_decoded(decoder, bytes_at(decoder->held, decoder->held_len));
-    decoder->held_len = 0;
+    put_decoded(decoder, bytes_at(decoder->kept, decoder->kept_len));
+    decoder->kept_len = 0;
 }
 
-/* What is held begins with "=": whether this octet may follow, and what becomes of all. */
+/* What is kept begins with "=": whether this octet may follow, and what becomes of all. */
 static bool add_escaped(struct mail_decoder *decoder, uint8_t c)
 {
-    uint8_t *held = decoder->held;
-    size_t len = decoder->held_len;
+    uint8_t *kept = decoder->kept;
+    size_t len = decoder->kept_len;
     bool blank = c == ' ' || c == '\t' || c == '\r';
-    bool only_blanks = len > 1 && mail_decode_digit16(held[1]) < 0;
+    bool only_blanks = len > 1 && mail_decode_digit16(kept[1]) < 0;
     if (c == '\n' && (len == 1 || only_blanks)) { /* a soft line break, with blanks in front of it or not */
-        decoder->held_len = 0;
+        decoder->kept_len = 0;
         return true;
     }
-    if ((len == 1 || only_blanks) && blank && len < sizeof decoder->held) {
-        held[decoder->held_len++] = c;
+    if ((len == 1 || only_blanks) && blank && len < sizeof decoder->kept) {
+        kept[decoder->kept_len++] = c;
         return true;
     }
     if (mail_decode_digit16(c) < 0 || only_blanks) {
-        put_held(decoder);
+        put_kept(decoder);
         return false;
     }
     if (len == 1) {
-        held[decoder->held_len++] = c;
+        kept[decoder->kept_len++] = c;
         return true;
     }
-    decoder->held_len = 0;
-    put_octet(decoder, (uint8_t)(mail_decode_digit16(held[1]) * 16 + mail_decode_digit16(c)));
+    decoder->kept_len = 0;
+    put_octet(decoder, (uint8_t)(mail_decode_digit16(kept[1]) * 16 + mail_decode_digit16(c)));
     return true;
 }
 
 static void add_quoted_octet(struct mail_decoder *decoder, uint8_t c)
 {
-    if (decoder->held_len > 0 && decoder->held[0] == '=' && add_escaped(decoder, c)) {
+    if (decoder->kept_len > 0 && decoder->kept[0] == '=' && add_escaped(decoder, c)) {
         return;
     }
     if (c == '=' || c == ' ' || c == '\t' || c == '\r') {
-        bool joins = c != '=' && decoder->held_len > 0 && decoder->held_len < sizeof decoder->held;
+        bool joins = c != '=' && decoder->kept_len > 0 && decoder->kept_len < sizeof decoder->kept;
         if (!joins) {
-            put_held(decoder);
+            put_kept(decoder);
         }
-        decoder->held[decoder->held_len++] = c;
+        decoder->kept[decoder->kept_len++] = c;
         return;
     }
     if (c == '\n') { /* blanks that end the line are none of the text (RFC 2045 section 6.7, rule 3) */
-        bool cr = decoder->held_len > 0 && decoder->held[decoder->held_len - 1] == '\r';
-        decoder->held_len = 0;
+        bool cr = decoder->kept_len > 0 && decoder->kept[decoder->kept_len - 1] == '\r';
+        decoder->kept_len = 0;
         put_decoded(decoder, bytes_of(cr ? "\r\n" : "\n"));
         return;
     }
-    put_held(decoder);
+    put_kept(decoder);
     put_octet(decoder, c);
 }
 
@@ -148,7 +148,7 @@ static void add_quoted(struct mail_decoder *decoder, struct bytes data)
     static const char special[] = "= \t\r\n";
     size_t from = 0;
     for (size_t i = 0; i < data.len; i++) {
-        bool plain = decoder->held_len == 0 && memchr(special, data.ptr[i], sizeof special - 1) == NULL;
+        bool plain = decoder->kept_len == 0 && memchr(special, data.ptr[i], sizeof special - 1) == NULL;
         if (plain) {
             continue;
         }
@@ -176,11 +176,11 @@ void mail_decode_add(struct mail_decoder *decoder, struct bytes data)
 
 void mail_decode_end(struct mail_decoder *decoder)
 {
-    bool soft = decoder->held_len > 0 && decoder->held[0] == '=' &&
-                (decoder->held_len == 1 || mail_decode_digit16(decoder->held[1]) < 0);
-    if (decoder->encoding == MAIL_ENCODING_QUOTED && decoder->held_len > 0 && decoder->held[0] == '=' && !soft) {
-        put_held(decoder);
+    bool soft = decoder->kept_len > 0 && decoder->kept[0] == '=' &&
+                (decoder->kept_len == 1 || mail_decode_digit16(decoder->kept[1]) < 0);
+    if (decoder->encoding == MAIL_ENCODING_QUOTED && decoder->kept_len > 0 && decoder->kept[0] == '=' && !soft) {
+        put_kept(decoder);
     }
-    decoder->held_len = 0;
+    decoder->kept_len = 0;
     decoder->count = 0;
 }

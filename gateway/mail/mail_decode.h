@@ -23,8 +23,8 @@ struct mail_decoder {
     uint64_t size;   /* octets decoded */
     uint32_t bits;   /* base64: that have not become an octet yet */
     unsigned count;  /* of them */
-    size_t held_len;
-    uint8_t held[80]; /* quoted-printable: blanks that may end the line, or what stands behind "=" */
+    size_t kept_len;
+    uint8_t kept[80]; /* quoted-printable: blanks that may end the line, or what stands behind "=" */
 };
 void mail_decode_add(struct mail_decoder *decoder, struct bytes data);
 /* Behind the last octet. */

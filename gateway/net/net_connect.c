@@ -317,7 +317,7 @@ struct net_stream *net_stream_connect(struct net_loop *loop, const struct net_ad
     buf_init(&connect->attempts, sizeof stream->fault.text);
     stream->connect = connect;
     stream->cancel_connect = cancel_connect;
-    net_stream_hold(stream);
+    net_stream_share(stream);
     net_defer(loop, on_begin, stream);
     return stream;
 }

@@ -29,7 +29,7 @@ struct net_stream *net_stream_make(struct net_loop *loop, const struct net_strea
     buf_init(&stream->flight, limits->output_max);
     EXPECT(uv_timer_init(&loop->uv, &stream->timer) == 0);
     stream->timer.data = stream;
-    net_stream_hold(stream);
+    net_stream_share(stream);
     return stream;
 }
 
@@ -106,10 +106,10 @@ void net_stream_watch_peer(struct net_stream *stream, uint64_t idle_ms, uint64_t
 /* Takes the next event that the owner may hear: while paused neither input nor the end behind it. */
 static bool take_event(struct net_stream *stream, enum net_stream_event *event_r)
 {
-    unsigned held = stream->paused ? 1U << NET_STREAM_INPUT | 1U << NET_STREAM_EOF : 0;
+    unsigned kept_back = stream->paused ? 1U << NET_STREAM_INPUT | 1U << NET_STREAM_EOF : 0;
     for (int event = NET_STREAM_CONNECTED; event <= NET_STREAM_FAILED; event++) {
         unsigned bit = 1U << event;
-        if ((stream->pending & ~held & bit) != 0) {
+        if ((stream->pending & ~kept_back & bit) != 0) {
             stream->pending &= ~bit;
             *event_r = (enum net_stream_event)event;
             return true;
@@ -254,7 +254,7 @@ static void advance_stream(struct net_stream *stream)
     if (stream->freed) {
         return;
     }
-    net_stream_hold(stream);
+    net_stream_share(stream);
     if (stream->session != NULL && !stream->finishing) {
         net_stream_tls_pump(stream);
     }

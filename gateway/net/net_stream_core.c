@@ -14,14 +14,14 @@
 
 /* ---- life ---- */
 
-void net_stream_hold(struct net_stream *stream)
+void net_stream_share(struct net_stream *stream)
 {
-    stream->holds++;
+    stream->owners++;
 }
 
 void net_stream_release(struct net_stream *stream)
 {
-    if (--stream->holds > 0) {
+    if (--stream->owners > 0) {
         return;
     }
     EXPECT(stream->freed);
@@ -53,7 +53,7 @@ struct net_socket *net_socket_new(struct net_stream *stream, bool is_unix)
         EXPECT(uv_tcp_init(&stream->loop->uv, &socket->uv.tcp) == 0);
     }
     socket->uv.handle.data = socket;
-    net_stream_hold(stream);
+    net_stream_share(stream);
     return socket;
 }
 
@@ -164,6 +164,6 @@ void net_stream_schedule(struct net_stream *stream)
         return;
     }
     stream->scheduled = true;
-    net_stream_hold(stream);
+    net_stream_share(stream);
     net_defer(stream->loop, on_scheduled, stream);
 }

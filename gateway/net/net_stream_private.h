@@ -5,7 +5,7 @@
  * Everything that happens notes itself in the stream and ends in net_stream_advance(), which runs from the loop only:
  * it moves TLS on, tells the owner, sends, and sets whether the socket is read. A call of the owner asks for it by
  * net_stream_schedule(). The stream's memory lives until the last libuv handle, request or deferred call that points at
- * it is done: each has a hold.
+ * it is done: each has a share.
  */
 #ifndef MAILWEIR_NET_NET_STREAM_PRIVATE_H
 #define MAILWEIR_NET_NET_STREAM_PRIVATE_H
@@ -47,11 +47,11 @@ struct net_stream {
     void (*cancel_connect)(struct net_stream *stream); /* ... and how to end it */
     void (*advance)(struct net_stream *stream);        /* what net_stream_advance() does */
     uv_timer_t timer;                                  /* of the connect's attempts, then of the lingering */
-    unsigned holds;
+    unsigned owners;
     unsigned pending; /* 1 << event for each event that the owner has not heard yet */
     struct fault fault;
 
-    bool freed;     /* no event any more; the memory waits for the last hold */
+    bool freed;     /* no event any more; the memory waits for the last share */
     bool scheduled; /* an advance is deferred */
     bool connected;
     bool failed;
@@ -85,9 +85,9 @@ struct net_stream {
     uint16_t peer_port;
 };
 
-/* A stream without a socket; one hold is its timer's. */
+/* A stream without a socket; one share is its timer's. */
 struct net_stream *net_stream_make(struct net_loop *loop, const struct net_stream_limits *limits);
-void net_stream_hold(struct net_stream *stream);
+void net_stream_share(struct net_stream *stream);
 void net_stream_release(struct net_stream *stream);
 void net_stream_schedule(struct net_stream *stream);
 /* From the loop only. */
@@ -101,7 +101,7 @@ void net_stream_fail(struct net_stream *stream, const char *code, const char *wh
 /* "econnreset" of UV_ECONNRESET, into code. */
 void net_stream_uv_code(int status, char code[40]);
 
-/* A TCP or unix socket that points at the stream, with a hold of it. */
+/* A TCP or unix socket that points at the stream, with a share of it. */
 MUST_USE struct net_socket *net_socket_new(struct net_stream *stream, bool is_unix);
 void net_socket_close(struct net_socket **socket);
 /* Makes the socket the stream's: notes the peer, switches TCP_NODELAY on. */

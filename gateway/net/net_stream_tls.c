@@ -14,7 +14,7 @@ static void start_tls(struct net_stream *stream, struct net_tls *tls)
 {
     EXPECT(stream->session == NULL);
     stream->pending &= ~(1U << NET_STREAM_INPUT);
-    stream->tls = net_tls_hold(tls);
+    stream->tls = net_tls_share(tls);
     stream->session = net_tls_session(tls);
     stream->cipher_in = expect_memory(BIO_new(BIO_s_mem()));
     stream->cipher_out = expect_memory(BIO_new(BIO_s_mem()));

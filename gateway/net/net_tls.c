@@ -22,7 +22,7 @@ struct net_tls {
     SSL_CTX *context;
     SSL_CTX **others; /* server: with the other certificates */
     size_t other_count;
-    unsigned holds;
+    unsigned owners;
     bool is_client;
     bool is_verified; /* client: certificate and name are checked */
     char *name;       /* client: whom the certificate must name, without a dot at the end; may be NULL when insecure */
@@ -160,7 +160,7 @@ static struct net_tls *new_settings(SSL_CTX *context, bool is_client)
     struct net_tls *tls = expect_calloc(1, sizeof *tls);
     tls->context = context;
     SSL_CTX_set_app_data(context, tls);
-    tls->holds = 1;
+    tls->owners = 1;
     tls->is_client = is_client;
     return tls;
 }
@@ -280,9 +280,9 @@ int net_tls_client_new(struct net_tls **tls_r, const struct net_tls_options *opt
     return 0;
 }
 
-struct net_tls *net_tls_hold(struct net_tls *tls)
+struct net_tls *net_tls_share(struct net_tls *tls)
 {
-    tls->holds++;
+    tls->owners++;
     return tls;
 }
 
@@ -290,7 +290,7 @@ void net_tls_free(struct net_tls **tls_ref)
 {
     struct net_tls *tls = *tls_ref;
     *tls_ref = NULL;
-    if (tls == NULL || --tls->holds > 0) {
+    if (tls == NULL || --tls->owners > 0) {
         return;
     }
     for (size_t i = 0; i < tls->other_count; i++) {

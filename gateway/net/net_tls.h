@@ -15,7 +15,7 @@
 #include "base/fault.h"
 #include "base/must_use.h"
 
-struct net_tls; /* counted: a stream keeps what it uses; freeing the owner's hold is safe at any time */
+struct net_tls; /* counted: a stream keeps what it uses; freeing the owner's share is safe at any time */
 
 struct net_tls_pair {
     const char *certificate; /* PEM file, leaf first */
@@ -41,14 +41,14 @@ struct net_tls_options {
 /* Errors name the file and OpenSSL's reason (class FAULT_LOCAL). */
 MUST_USE int net_tls_server_new(struct net_tls **tls_r, const struct net_tls_options *options, struct fault *fault);
 MUST_USE int net_tls_client_new(struct net_tls **tls_r, const struct net_tls_options *options, struct fault *fault);
-/* One more hold, given back by net_tls_free(). Returns tls. */
-struct net_tls *net_tls_hold(struct net_tls *tls);
+/* One more share, given back by net_tls_free(). Returns tls. */
+struct net_tls *net_tls_share(struct net_tls *tls);
 /* When its own certificate expires, in seconds since 1970; 0 without one. */
 int64_t net_tls_expires(const struct net_tls *tls);
 /* Whole days until then, by the machine's clock: negative when it has expired. INT64_MAX without one. For checks
  * outside a loop. */
 int64_t net_tls_days_left(const struct net_tls *tls);
-/* Gives the hold back; sets *tls to NULL; NULL is fine. */
+/* Gives the share back; sets *tls to NULL; NULL is fine. */
 void net_tls_free(struct net_tls **tls);
 
 #endif

@@ -61,7 +61,7 @@ void reception_intake_reset(struct reception_session *session, const struct smtp
 {
     const struct smtpd_answer *refusal = &request->refusal;
     spool_stage_free(&session->stage);
-    session->held = false;
+    session->stopped = false;
     if (refusal->code != 0) {
         bool final = refusal->code >= 500;
         session->reception->counts.rejected += final ? 1 : 0;
@@ -206,8 +206,8 @@ void reception_intake_recipient(struct reception_session *session, const struct 
 static void on_writable(void *ctx)
 {
     struct reception_session *session = ctx;
-    session->held = false;
-    smtpd_engine_hold(session->engine, net_now(session->reception->loop), false);
+    session->stopped = false;
+    smtpd_engine_stop(session->engine, net_now(session->reception->loop), false);
     session->go_on(session);
 }
 
@@ -236,8 +236,8 @@ void reception_intake_store(struct reception_session *session, struct bytes data
     int result = spool_stage_write(session->stage, data);
     session->size += data.len;
     if (result > 0) {
-        session->held = true;
-        smtpd_engine_hold(session->engine, net_now(session->reception->loop), true);
+        session->stopped = true;
+        smtpd_engine_stop(session->engine, net_now(session->reception->loop), true);
     } else if (result < 0) {
         const struct fault *fault = spool_stage_fault(session->stage);
         struct smtpd_answer answer = answer_of_fault(fault);

@@ -81,9 +81,9 @@ static int take_options(struct reception_listener *into, const struct reception_
         arena_free(&into->arena);
         return -1;
     }
-    into->options.tls = options->tls == NULL ? NULL : net_tls_hold(options->tls);
-    into->options.tls_lenient = options->tls_lenient == NULL ? NULL : net_tls_hold(options->tls_lenient);
-    into->options.users = options->users == NULL ? NULL : reception_users_hold(options->users);
+    into->options.tls = options->tls == NULL ? NULL : net_tls_share(options->tls);
+    into->options.tls_lenient = options->tls_lenient == NULL ? NULL : net_tls_share(options->tls_lenient);
+    into->options.users = options->users == NULL ? NULL : reception_users_share(options->users);
     return 0;
 }
 

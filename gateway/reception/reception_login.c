@@ -203,7 +203,7 @@ static void check_password(struct reception_login *login, struct bytes password)
     login->user = usable ? user : NULL;
     memcpy(check->password, usable ? password.ptr : (const uint8_t *)"-", usable ? password.len : 1);
     check->hash = any == NULL ? NULL : any->password;
-    check->users = reception_users_hold(login->users);
+    check->users = reception_users_share(login->users);
     check->login = login;
     login->check = check;
     const struct net_lane_turn turn = turn_of(login);
@@ -381,7 +381,7 @@ struct reception_login *reception_login_new(struct reception_logins *logins, str
 {
     struct reception_login *login = expect_calloc(1, sizeof *login);
     login->logins = logins;
-    login->users = reception_users_hold(users);
+    login->users = reception_users_share(users);
     login->mechanism = mechanism;
     login->address = expect_strdup(address);
     login->fn = fn;

@@ -98,7 +98,7 @@ struct reception_session {
     void (*end_session)(void *rules); /* kept for when the rest is gone */
     bool eof;
     bool spoken;    /* the greeting was said */
-    bool held;      /* the disk is behind */
+    bool stopped;   /* the disk is behind */
     bool yielded;   /* it has had its time, others come first */
     bool handshake; /* TLS is being negotiated */
     bool told;      /* a refusal or a message of it is in the log */

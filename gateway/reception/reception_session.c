@@ -412,7 +412,7 @@ static void pump_session(struct reception_session *session)
         net_timer_start(session->timer, 0);
         return;
     }
-    bool busy = session->waits > 0 || session->held || session->login != NULL || is_clogged(session);
+    bool busy = session->waits > 0 || session->stopped || session->login != NULL || is_clogged(session);
     if (session->eof && !busy) {
         session_abandon(session);
         return;
@@ -478,9 +478,9 @@ void reception_session_start(struct reception_listener *listener, struct net_str
     session->go_on = pump_session;
     session->abort = session_end;
     session->stream = stream;
-    session->tls = options->tls == NULL ? NULL : net_tls_hold(options->tls);
-    session->tls_lenient = options->tls_lenient == NULL ? NULL : net_tls_hold(options->tls_lenient);
-    session->users = options->users == NULL ? NULL : reception_users_hold(options->users);
+    session->tls = options->tls == NULL ? NULL : net_tls_share(options->tls);
+    session->tls_lenient = options->tls_lenient == NULL ? NULL : net_tls_share(options->tls_lenient);
+    session->users = options->users == NULL ? NULL : reception_users_share(options->users);
     session->port = net_stream_peer_port(stream);
     snprintf(session->address, sizeof session->address, "%s", net_stream_peer(stream));
     session->timer = net_timer_new(reception->loop, on_timer, session);

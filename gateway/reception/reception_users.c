@@ -26,7 +26,7 @@
 #define SOME_MAX             256
 
 struct reception_users {
-    unsigned holds;
+    unsigned owners;
     struct arena *arena;
     struct map *by_name;                         /* of struct reception_user */
     const struct reception_user *some[SOME_MAX]; /* with a password, for names that nobody has */
@@ -200,7 +200,7 @@ struct reception_users *reception_users_parse(const char *name, struct bytes tex
     }
     struct reception_users *users = expect_calloc(1, sizeof *users);
     struct parse parse = {.users = users, .json = json, .problems = problems};
-    users->holds = 1;
+    users->owners = 1;
     users->arena = arena_new(RECEPTION_USERS_FILE_MAX * 4);
     users->by_name = map_new(USERS_MAX, NULL);
     read_users(&parse, document_root(json));
@@ -226,9 +226,9 @@ struct reception_users *reception_users_load(const char *path, struct problems *
     return users;
 }
 
-struct reception_users *reception_users_hold(struct reception_users *users)
+struct reception_users *reception_users_share(struct reception_users *users)
 {
-    users->holds++;
+    users->owners++;
     return users;
 }
 
@@ -236,7 +236,7 @@ void reception_users_free(struct reception_users **users)
 {
     struct reception_users *all = *users;
     *users = NULL;
-    if (all == NULL || --all->holds > 0) {
+    if (all == NULL || --all->owners > 0) {
         return;
     }
     map_free(&all->by_name, NULL);

@@ -39,13 +39,13 @@ struct reception_users;
 MUST_USE struct reception_users *reception_users_parse(const char *name, struct bytes text, struct problems *problems);
 /* The same from a file; blocks. */
 MUST_USE struct reception_users *reception_users_load(const char *path, struct problems *problems);
-struct reception_users *reception_users_hold(struct reception_users *users);
+struct reception_users *reception_users_share(struct reception_users *users);
 void reception_users_free(struct reception_users **users);
 /* The user of that name who is not disabled, or NULL. */
 const struct reception_user *reception_users_find(const struct reception_users *users, struct bytes name);
 /*
  * Whose keys stand in for a name that nobody has, so that it costs the time of one that somebody has, whatever kinds of
- * keys the file holds; the same for the same name. NULL when nobody has a password.
+ * keys the file owners; the same for the same name. NULL when nobody has a password.
  */
 const struct reception_user *reception_users_instead(const struct reception_users *users, const char *name);
 /* enum smtpd_mechanism: what some user can use. */

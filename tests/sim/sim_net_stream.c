@@ -109,7 +109,7 @@ const char *net_stream_tls_channel(const struct net_stream *stream, uint8_t into
 /* What stands unread stays: by the contract it is the beginning of the handshake, which nobody of the simulation ever sends. */
 void net_stream_continue_tls(struct net_stream *stream, struct net_tls *tls)
 {
-    stream->tls = net_tls_hold(tls);
+    stream->tls = net_tls_share(tls);
     if (stream->link != NULL) {
         plan_tell(stream);
         sim_link_expect_tls(stream->link);

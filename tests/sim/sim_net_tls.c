@@ -28,7 +28,7 @@ int net_tls_client_new(struct net_tls **tls_r, const struct net_tls_options *opt
     return new_tls(tls_r);
 }
 
-struct net_tls *net_tls_hold(struct net_tls *tls)
+struct net_tls *net_tls_share(struct net_tls *tls)
 {
     tls->holds++;
     return tls;

@@ -1,4 +1,4 @@
-/* imapc_job and imapc_folder: what goes together, who may join a folder, what becomes of refused, doubtful and found messages. No connection is made. */
+/* imapc_job and imapc_backlog: what goes together, who may join a folder, what becomes of refused, doubtful and found messages. No connection is made. */
 #include "imapc_fixture.h"
 
 static void begin(const struct imapc_account *account)
@@ -33,7 +33,7 @@ static void finish_rest(void)
         finish(job, (struct imapc_result){0});
     }
     assert_int_equal(imapc_pool_waiting(fixture.pool), 0);
-    assert_true(imapc_folder_settle(fixture.pool) == 0);
+    assert_true(imapc_backlog_settle(fixture.pool) == 0);
     assert_int_equal(map_count(fixture.pool->folders), 0);
     assert_true(list_is_empty(&fixture.pool->ring));
 }
@@ -296,7 +296,7 @@ static void test_a_doubt_settles_first(void **state)
     begin(&account);
     submit("A", 100, true);
     submit("A", 100, false);
-    assert_int_equal(imapc_folder_demand(fixture.pool), 1);
+    assert_int_equal(imapc_backlog_demand(fixture.pool), 1);
     struct imapc_job *job = take();
     assert_false(job->is_search);
     finish(job, unknown());
@@ -304,7 +304,7 @@ static void test_a_doubt_settles_first(void **state)
     assert_null(take());
     fixture.pool->search_at = 0;
     assert_null(take()); /* the start is long ago, but what was just sent is not */
-    struct imapc_folder *folder = map_get(fixture.pool->folders, bytes_of("A"));
+    struct imapc_backlog *folder = map_get(fixture.pool->folders, bytes_of("A"));
     folder->settled_at = 0;
     job = take();
     assert_true(job->is_search);
@@ -336,7 +336,7 @@ static void test_doubts_of_others(void **state)
     finish(job, (struct imapc_result){0});
     assert_true(doubtful->outcome.found);
     assert_null(take());
-    struct imapc_folder *folder = map_get(fixture.pool->folders, bytes_of("A"));
+    struct imapc_backlog *folder = map_get(fixture.pool->folders, bytes_of("A"));
     assert_non_null(folder); /* it is remembered that the last append to it may be under way */
     folder->settled_at = 0;
     job = take();
@@ -395,14 +395,14 @@ static void test_demand(void **state)
     begin(NULL);
     submit_many("A", 25);
     submit_many("B", 3);
-    assert_int_equal(imapc_folder_demand(fixture.pool), 2); /* one by one: one connection for each folder */
+    assert_int_equal(imapc_backlog_demand(fixture.pool), 2); /* one by one: one connection for each folder */
     fixture.pool->batches = true;
-    assert_int_equal(imapc_folder_demand(fixture.pool), 4); /* 25 are worth three, 3 are worth one */
+    assert_int_equal(imapc_backlog_demand(fixture.pool), 4); /* 25 are worth three, 3 are worth one */
     assert_int_equal(imapc_pool_waiting(fixture.pool), 28);
     for (size_t i = 0; i < 28; i++) {
-        assert_non_null(imapc_folder_take_any(fixture.pool));
+        assert_non_null(imapc_backlog_take_any(fixture.pool));
     }
-    assert_null(imapc_folder_take_any(fixture.pool));
+    assert_null(imapc_backlog_take_any(fixture.pool));
     finish_rest();
     fixture_end();
 }

@@ -121,7 +121,7 @@ static void begin(const struct imapc_account *account)
 
 static void take_everything(void)
 {
-    while (imapc_folder_take_any(fixture.pool) != NULL) {
+    while (imapc_backlog_take_any(fixture.pool) != NULL) {
     }
 }
 

@@ -53,7 +53,7 @@ static void assert_kept(const struct recent *recent, const char *senders)
 {
     struct recent_message **held;
     char found[100] = "";
-    size_t count = recent_hold(recent, &held);
+    size_t count = recent_share(recent, &held);
     for (size_t i = 0; i < count; i++) {
         strncat(found, held[i]->envelope.from, sizeof found - strlen(found) - 1);
     }
@@ -70,7 +70,7 @@ static void the_newest_stay(void **state)
     add(recent, "a");
     add(recent, "b");
     assert_kept(recent, "ba");
-    assert_int_equal(recent_hold(recent, &held), 2);
+    assert_int_equal(recent_share(recent, &held), 2);
     add(recent, "c");
     add(recent, "d");
     add(recent, "e");
@@ -139,7 +139,7 @@ static void an_address_is_forgotten(void **state)
     recent_add(recent, &message);
     message = make("d", "Subject: s\n\nask ann@example.com\n", UINT64_MAX, 100000);
     recent_add(recent, &message);
-    assert_int_equal(recent_hold(recent, &held), 4);
+    assert_int_equal(recent_share(recent, &held), 4);
     assert_int_equal(recent_forget(recent, "ann@example.com"), 3);
     assert_kept(recent, "bob@example.com");
     assert_string_equal(held[0]->envelope.from, "d");
