@@ -110,6 +110,7 @@ void admin_close(struct admin **admin)
     if (*admin == NULL) {
         return;
     }
+    NET_EXPECT_LOOP((*admin)->loop);
     net_timer_free(&(*admin)->tick);
     net_lane_free(&(*admin)->lane); /* its questions are answered by this */
     admin_figures_close(*admin);

@@ -134,6 +134,7 @@ static void on_slow_turn(void *ctx, const struct net_turn *turn)
 
 void gateway_start(struct gateway *gateway)
 {
+    NET_EXPECT_LOOP(gateway->loop);
     net_turn_watch(gateway->loop, SLOW_TURN_US, on_slow_turn, gateway);
     gateway_watch_files(gateway, on_files_changed);
     dispatch_start(gateway->dispatch);
@@ -157,6 +158,7 @@ static void on_smtpd_drained(void *ctx)
 
 void gateway_drain(struct gateway *gateway, void (*done)(void *ctx), void *ctx)
 {
+    NET_EXPECT_LOOP(gateway->loop);
     gateway->draining = true;
     spool_node_set_draining(gateway->spool);
     gateway_give_up_reloads(gateway);
@@ -169,6 +171,7 @@ void gateway_drain(struct gateway *gateway, void (*done)(void *ctx), void *ctx)
 
 void gateway_set_ender(struct gateway *gateway, void (*fn)(void *ctx), void *ctx)
 {
+    NET_EXPECT_LOOP(gateway->loop);
     gateway->ender = fn;
     gateway->ender_ctx = ctx;
 }
@@ -183,6 +186,7 @@ static void end_now(void *ctx)
 
 void gateway_ask_to_end(struct gateway *gateway)
 {
+    NET_EXPECT_LOOP(gateway->loop);
     net_defer(gateway->loop, end_now, gateway);
 }
 
@@ -191,6 +195,7 @@ void gateway_free(struct gateway **gateway)
     if (*gateway == NULL) {
         return;
     }
+    NET_EXPECT_LOOP((*gateway)->loop);
     gateway_unwatch_files(*gateway);
     gateway_probe_free(&(*gateway)->probes);
     /* The loop goes on while its handles are closed, also behind this. */
@@ -225,6 +230,7 @@ const struct reception *gateway_smtpd(const struct gateway *gateway)
 
 struct gateway_forgotten gateway_forget_address(struct gateway *gateway, const char *address)
 {
+    NET_EXPECT_LOOP(gateway->loop);
     struct recent *recent = decision_recent(gateway->decision);
     return (struct gateway_forgotten){.refusals = reception_forget_address(gateway->reception, address),
                                       .recent = recent == NULL ? 0 : recent_forget(recent, address)};

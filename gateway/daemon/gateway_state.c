@@ -7,6 +7,7 @@
 
 #include "daemon/gateway_private.h"
 
+#include "base/expect.h"
 /* ---- logs ---- */
 
 const char *const gateway_areas[GATEWAY_AREAS + 1] = {
@@ -51,6 +52,7 @@ int gateway_log_level(const struct gateway *gateway, const char *area, enum log_
 
 int gateway_set_log_level(struct gateway *gateway, const char *area, enum log_level level)
 {
+    NET_EXPECT_LOOP(gateway->loop);
     int at = area_of(area);
     if (at >= 0) {
         gateway->logs[at].least = level;
@@ -60,6 +62,7 @@ int gateway_set_log_level(struct gateway *gateway, const char *area, enum log_le
 
 void gateway_tap_log(struct gateway *gateway, void (*line)(void *ctx, const char *line, size_t len), void *ctx)
 {
+    NET_EXPECT_LOOP(gateway->loop);
     gateway->tap = (struct log_tap){.line = line, .ctx = ctx};
 }
 
@@ -100,6 +103,7 @@ void gateway_state(const struct gateway *gateway, struct gateway_state *state_r)
 
 void gateway_set_sandbox(struct gateway *gateway, const struct net_sandbox_state *sandbox)
 {
+    NET_EXPECT_LOOP(gateway->loop);
     gateway->sandbox = *sandbox;
 }
 
@@ -186,10 +190,12 @@ bool gateway_ready(const struct gateway *gateway, struct gateway_check checks_r[
 
 struct log *gateway_main_log(struct gateway *gateway)
 {
+    NET_EXPECT_LOOP(gateway->loop);
     return gateway->log;
 }
 
 struct traces *gateway_traces(struct gateway *gateway)
 {
+    NET_EXPECT_LOOP(gateway->loop);
     return &gateway->traces;
 }

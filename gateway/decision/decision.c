@@ -105,6 +105,7 @@ void decision_free(struct decision **decision)
     if (*decision == NULL) {
         return;
     }
+    NET_EXPECT_LOOP((*decision)->loop);
     net_lane_free(&(*decision)->lane);
     share_release(&(*decision)->rules);
     rule_stats_free(&(*decision)->stats);
@@ -120,6 +121,7 @@ void decision_free(struct decision **decision)
 
 bool decision_replace(struct decision *decision, struct filters_set **set)
 {
+    NET_EXPECT_LOOP(decision->loop);
     share_release(&decision->rules);
     decision->rules = share_new(set);
     return keep_counters(decision);
@@ -127,6 +129,7 @@ bool decision_replace(struct decision *decision, struct filters_set **set)
 
 void decision_set_timeout(struct decision *decision, uint64_t milliseconds)
 {
+    NET_EXPECT_LOOP(decision->loop);
     decision->timeout_us = milliseconds * 1000;
 }
 
@@ -145,6 +148,7 @@ static struct filters_clock clock_of(const struct decision *decision, uint64_t m
 
 void decision_set_unverified(struct decision *decision, const char *const *names, size_t count)
 {
+    NET_EXPECT_LOOP(decision->loop);
     decision->unverified = names;
     decision->unverified_count = count;
 }
@@ -477,6 +481,7 @@ static void decide_message(void *ctx, void *rules, const struct mail_envelope *e
 
 void decision_count(struct decision *decision, const struct mail_envelope *envelope)
 {
+    NET_EXPECT_LOOP(decision->loop);
     counters_add(decision->counters, envelope);
 }
 
@@ -492,6 +497,7 @@ static void accepted(void *ctx, const struct mail_envelope *envelope)
 
 struct reception_hooks decision_hooks(struct decision *decision)
 {
+    NET_EXPECT_LOOP(decision->loop);
     return (struct reception_hooks){.ctx = decision,
                                     .begin_session = begin_session,
                                     .end_session = end_session,
@@ -507,6 +513,7 @@ const struct rule_stats *decision_stats(const struct decision *decision)
 
 void decision_keep_recent(struct decision *decision, uint64_t messages, uint64_t octets)
 {
+    NET_EXPECT_LOOP(decision->loop);
     if (messages > 0 && octets > 0) {
         decision->recent = recent_new(messages, octets);
     }
@@ -529,6 +536,7 @@ const struct filters_cost *decision_costs(const struct decision *decision)
 
 struct rules_share *decision_share(struct decision *decision)
 {
+    NET_EXPECT_LOOP(decision->loop);
     decision->rules->owners++;
     return decision->rules;
 }

@@ -91,6 +91,7 @@ struct dispatch *dispatch_new(struct net_loop *loop, struct spool *spool, struct
 
 void dispatch_set_watcher(struct dispatch *dispatch, dispatch_outcome_fn *fn, void *ctx)
 {
+    NET_EXPECT_LOOP(dispatch->loop);
     dispatch->watcher = fn;
     dispatch->watcher_ctx = ctx;
 }
@@ -136,6 +137,7 @@ void dispatch_free(struct dispatch **dispatch)
     if (*dispatch == NULL) {
         return;
     }
+    NET_EXPECT_LOOP((*dispatch)->loop);
     for (size_t i = 0; i < (*dispatch)->upstream_count; i++) {
         struct dispatch_upstream *upstream = (*dispatch)->upstreams[i];
         net_timer_free(&upstream->timer);

@@ -66,6 +66,7 @@ static int plan_upstream(struct dispatch_plan *plan, struct change *change, stru
 
 int dispatch_plan(struct dispatch *dispatch, struct config *config, struct dispatch_plan **plan_r, struct fault *fault)
 {
+    NET_EXPECT_LOOP(dispatch->loop);
     struct dispatch_plan *plan = expect_calloc(1, sizeof *plan);
     plan->dispatch = dispatch;
     plan->config = config_share(config);

@@ -8,6 +8,7 @@
 
 #include "imapc/imapc_private.h"
 
+#include "base/expect.h"
 static int64_t wall_of(const struct imapc_pool *pool, uint64_t then)
 {
     return net_wall(pool->loop) + (int64_t)(then - net_now(pool->loop));
@@ -47,6 +48,7 @@ void imapc_pool_pace(const struct imapc_pool *pool, struct imapc_pace *pace_r)
 
 void imapc_pool_set_pace(struct imapc_pool *pool, const struct imapc_pace *pace)
 {
+    NET_EXPECT_LOOP(pool->loop);
     uint64_t now = net_now(pool->loop);
     int64_t passed = net_wall(pool->loop) - pace->day_began_ms, left = pace->not_before_ms - net_wall(pool->loop);
     if (pace->day_began_ms != 0 && passed >= 0 && passed < (int64_t)IMAPC_DAY_MS) {
@@ -68,5 +70,6 @@ void imapc_pool_set_pace(struct imapc_pool *pool, const struct imapc_pace *pace)
 
 void imapc_pool_try_now(struct imapc_pool *pool)
 {
+    NET_EXPECT_LOOP(pool->loop);
     outage_try_now(&pool->outage);
 }

@@ -55,6 +55,7 @@ struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_acco
 
 void imapc_pool_succeed(struct imapc_pool *pool)
 {
+    NET_EXPECT_LOOP(pool->loop);
     pool->search_at = net_now(pool->loop) + pool->account.settle_ms;
 }
 
@@ -63,6 +64,7 @@ void imapc_pool_free(struct imapc_pool **pool)
     if (*pool == NULL) {
         return;
     }
+    NET_EXPECT_LOOP((*pool)->loop);
     EXPECT(imapc_pool_waiting(*pool) == 0);
     struct fault fault = FAULT_INIT;
     fault_set(&fault, FAULT_LOCAL, "shutdown", "pool", "the upstream is no longer used");
@@ -131,6 +133,7 @@ void imapc_pool_state(const struct imapc_pool *pool, struct imapc_pool_state *st
 
 void imapc_pool_try(struct imapc_pool *pool, struct imapc_names *names, imapc_report_fn *fn, void *ctx)
 {
+    NET_EXPECT_LOOP(pool->loop);
     EXPECT(pool->report == NULL && imapc_pool_waiting(pool) == 0);
     pool->names = names;
     pool->report = fn;
@@ -320,6 +323,7 @@ static void on_drain_deadline(void *ctx)
 
 void imapc_pool_drain(struct imapc_pool *pool, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx)
 {
+    NET_EXPECT_LOOP(pool->loop);
     EXPECT(!pool->draining);
     pool->draining = true;
     pool->drain_done = done;

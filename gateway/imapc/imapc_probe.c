@@ -103,6 +103,7 @@ static void on_appended(void *ctx, struct imapc_append *append, const struct ima
 void imapc_pool_probe(struct imapc_pool *pool, const char *folder, const char *id, struct bytes message,
                       imapc_probe_fn *fn, void *ctx)
 {
+    NET_EXPECT_LOOP(pool->loop);
     EXPECT(pool->probe == NULL && imapc_pool_waiting(pool) == 0);
     struct imapc_probe *probe = expect_calloc(1, sizeof *probe);
     *probe = (struct imapc_probe){.pool = pool, .folder = folder, .id = id, .message = message, .fn = fn, .ctx = ctx};
@@ -124,6 +125,7 @@ void imapc_pool_probe(struct imapc_pool *pool, const char *folder, const char *i
 void imapc_pool_take_back(struct imapc_pool *pool, const char *folder, const char *id, uint64_t within_ms,
                           imapc_probe_fn *fn, void *ctx)
 {
+    NET_EXPECT_LOOP(pool->loop);
     EXPECT(pool->probe == NULL && imapc_pool_waiting(pool) == 0);
     struct imapc_probe *probe = expect_calloc(1, sizeof *probe);
     *probe = (struct imapc_probe){.pool = pool, .folder = folder, .id = id, .fn = fn, .ctx = ctx};

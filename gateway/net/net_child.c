@@ -305,6 +305,7 @@ void net_child_free(struct net_child **child_ref)
     if (child == NULL) {
         return;
     }
+    NET_EXPECT_LOOP(child->loop);
     child->fn = NULL;
     child->freed = true;
     put_down(child);

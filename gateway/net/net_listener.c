@@ -209,6 +209,7 @@ void net_listener_free(struct net_listener **listener)
     if (*listener == NULL) {
         return;
     }
+    NET_EXPECT_LOOP((*listener)->loop);
     uv_close(&(*listener)->uv.handle, on_closed);
     *listener = NULL;
 }

@@ -62,6 +62,7 @@ static void on_lingered(uv_timer_t *timer)
 
 void net_stream_finish(struct net_stream **stream_ref, uint64_t linger_ms)
 {
+    NET_EXPECT_LOOP((*stream_ref)->loop);
     struct net_stream *stream = *stream_ref;
     bool can_send = stream->connected && !stream->failed && (stream->session == NULL || stream->tls_ready);
     if (!can_send) {
@@ -80,6 +81,7 @@ void net_stream_finish(struct net_stream **stream_ref, uint64_t linger_ms)
 
 void net_stream_discard_at_close(struct net_stream *stream, bool on)
 {
+    NET_EXPECT_LOOP(stream->loop);
     uv_os_fd_t fd;
     struct linger linger = {.l_onoff = on};
     bool is_tcp = stream->socket != NULL && stream->socket->uv.handle.type == UV_TCP;
@@ -90,6 +92,7 @@ void net_stream_discard_at_close(struct net_stream *stream, bool on)
 
 void net_stream_watch_peer(struct net_stream *stream, uint64_t idle_ms, uint64_t unacked_ms)
 {
+    NET_EXPECT_LOOP(stream->loop);
     uv_os_fd_t fd;
     bool is_tcp = stream->socket != NULL && stream->socket->uv.handle.type == UV_TCP;
     if (!is_tcp || uv_fileno(&stream->socket->uv.handle, &fd) != 0) {
@@ -281,6 +284,7 @@ static void advance_stream(struct net_stream *stream)
 
 void net_stream_set_handler(struct net_stream *stream, net_stream_fn *fn, void *ctx)
 {
+    NET_EXPECT_LOOP(stream->loop);
     stream->fn = fn;
     stream->ctx = ctx;
     net_stream_schedule(stream);
@@ -293,6 +297,7 @@ struct bytes net_stream_input(const struct net_stream *stream)
 
 void net_stream_consume(struct net_stream *stream, size_t len)
 {
+    NET_EXPECT_LOOP(stream->loop);
     buf_consume(&stream->input, len);
     net_stream_let_go(stream);
     if (!stream->reading) {

@@ -30,6 +30,7 @@ static void start_tls(struct net_stream *stream, struct net_tls *tls)
 
 size_t net_stream_start_tls(struct net_stream *stream, struct net_tls *tls)
 {
+    NET_EXPECT_LOOP(stream->loop);
     size_t dropped = stream->input.len;
     buf_clear(&stream->input);
     start_tls(stream, tls);
@@ -38,6 +39,7 @@ size_t net_stream_start_tls(struct net_stream *stream, struct net_tls *tls)
 
 void net_stream_continue_tls(struct net_stream *stream, struct net_tls *tls)
 {
+    NET_EXPECT_LOOP(stream->loop);
     start_tls(stream, tls);
     struct bytes begun = buf_bytes(&stream->input);
     if (begun.len > 0) {

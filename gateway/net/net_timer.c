@@ -44,6 +44,7 @@ void net_timer_start(struct net_timer *timer, uint64_t milliseconds)
 
 void net_timer_stop(struct net_timer *timer)
 {
+    NET_EXPECT_LOOP(timer->loop);
     uv_timer_stop(&timer->uv);
 }
 
@@ -57,6 +58,7 @@ void net_timer_free(struct net_timer **timer)
     if (*timer == NULL) {
         return;
     }
+    NET_EXPECT_LOOP((*timer)->loop);
     uv_close((uv_handle_t *)&(*timer)->uv, on_closed);
     *timer = NULL;
 }

@@ -85,6 +85,7 @@ static int add_folder(struct net_watch *watch, const char *folder)
 
 int net_watch_add(struct net_watch *watch, const char *path)
 {
+    NET_EXPECT_LOOP(watch->loop);
     struct stat info;
     const char *slash = strrchr(path, '/');
     char *parent = expect_strdup(slash == NULL ? "." : slash == path ? "/" : path);
@@ -101,6 +102,7 @@ int net_watch_add(struct net_watch *watch, const char *path)
 
 void net_watch_clear(struct net_watch *watch)
 {
+    NET_EXPECT_LOOP(watch->loop);
     while (!list_is_empty(&watch->places)) {
         struct place *place = LIST_ITEM(list_take(&watch->places), struct place, link);
         uv_close((uv_handle_t *)&place->uv, on_closed);
@@ -111,6 +113,7 @@ void net_watch_clear(struct net_watch *watch)
 void net_watch_free(struct net_watch **watch)
 {
     if (*watch != NULL) {
+        NET_EXPECT_LOOP((*watch)->loop);
         net_watch_clear(*watch);
         free(*watch);
         *watch = NULL;

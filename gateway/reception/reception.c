@@ -42,6 +42,7 @@ struct reception *reception_new(struct net_loop *loop, struct spool *spool, cons
 
 int reception_listen(struct reception *reception, const struct reception_listener_options *options, struct fault *fault)
 {
+    NET_EXPECT_LOOP(reception->loop);
     struct reception_listener *listener;
     if (reception_listener_new(&listener, reception, options, fault) < 0) {
         return -1;
@@ -192,6 +193,7 @@ static void on_drain_timer(void *ctx)
 
 void reception_drain(struct reception *reception, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx)
 {
+    NET_EXPECT_LOOP(reception->loop);
     reception->drained = done;
     reception->drained_ctx = ctx;
     reception->drain_timer = net_timer_new(reception->loop, on_drain_timer, reception);
@@ -209,6 +211,7 @@ void reception_free(struct reception **reception_ref)
     if (reception == NULL) {
         return;
     }
+    NET_EXPECT_LOOP(reception->loop);
     reception->drained = NULL;
     net_timer_free(&reception->drain_timer);
     free_all(&reception->listeners);
@@ -224,11 +227,13 @@ void reception_free(struct reception **reception_ref)
 
 void reception_keep_refusals(struct reception *reception, const char *folder, uint64_t keep_ms)
 {
+    NET_EXPECT_LOOP(reception->loop);
     reception_refusals_keep(reception->refusals, folder, keep_ms);
 }
 
 void reception_keep_about(struct reception *reception, const struct mail_about *about)
 {
+    NET_EXPECT_LOOP(reception->loop);
     reception->about = *about;
 }
 
@@ -243,6 +248,7 @@ static bool names_address(void *address, const json_t *refusal)
 
 size_t reception_forget_address(struct reception *reception, const char *address)
 {
+    NET_EXPECT_LOOP(reception->loop);
     return reception_refusals_erase(reception->refusals, names_address, (void *)(uintptr_t)address);
 }
 

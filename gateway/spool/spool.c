@@ -108,6 +108,7 @@ static void need_measurement(struct spool *spool)
 
 int spool_can_accept(struct spool *spool, uint64_t size, struct fault *fault)
 {
+    NET_EXPECT_LOOP(spool->loop);
     need_measurement(spool);
     if (net_now(spool->loop) < spool->trouble_until) {
         if (fault != NULL && !fault_is_set(fault)) {
@@ -129,6 +130,7 @@ int spool_can_accept(struct spool *spool, uint64_t size, struct fault *fault)
 
 void spool_room(struct spool *spool, uint64_t *octets_r, uint64_t *minimum_r)
 {
+    NET_EXPECT_LOOP(spool->loop);
     need_measurement(spool);
     *octets_r = spool->room.octets;
     *minimum_r = spool->options.minimum_free;
@@ -138,24 +140,28 @@ void spool_room(struct spool *spool, uint64_t *octets_r, uint64_t *minimum_r)
 
 void spool_set_offer(struct spool *spool, spool_offer_fn *fn, void *ctx)
 {
+    NET_EXPECT_LOOP(spool->loop);
     spool->offer = fn;
     spool->offer_ctx = ctx;
 }
 
 void spool_set_left(struct spool *spool, spool_left_fn *fn, void *ctx)
 {
+    NET_EXPECT_LOOP(spool->loop);
     spool->left = fn;
     spool->left_ctx = ctx;
 }
 
 void spool_set_wake(struct spool *spool, spool_wake_fn *fn, void *ctx)
 {
+    NET_EXPECT_LOOP(spool->loop);
     spool->wake = fn;
     spool->wake_ctx = ctx;
 }
 
 void spool_set_halt(struct spool *spool, spool_halt_fn *fn, void *ctx)
 {
+    NET_EXPECT_LOOP(spool->loop);
     spool->halt = fn;
     spool->halt_ctx = ctx;
 }
@@ -425,6 +431,7 @@ void spool_close(struct spool **spool_ref)
     if (spool == NULL) {
         return;
     }
+    NET_EXPECT_LOOP(spool->loop);
     *spool_ref = NULL;
     spool->closing = true;
     spool_scrub_stop(spool);

@@ -207,6 +207,7 @@ static int run_verb(struct request *request)
 
 void spool_admin_request(struct spool *spool, json_t *root, spool_admin_fn *done, void *ctx)
 {
+    NET_EXPECT_LOOP(spool->loop);
     struct request *request = expect_calloc(1, sizeof *request);
     *request = (struct request){.spool = spool, .done = done, .ctx = ctx, .arena = arena_new(SPOOL_ADMIN_REQUEST_MAX)};
     request->root = json_incref(root);

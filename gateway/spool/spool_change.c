@@ -50,6 +50,7 @@ static void change_done(struct spool *spool, struct spool_job *job)
 void spool_change(struct spool *spool, enum store_verb verb, const struct store_select *select,
                   const struct spool_asker *asker)
 {
+    NET_EXPECT_LOOP(spool->loop);
     struct change_job *change = expect_calloc(1, sizeof *change);
     *change = (struct change_job){.select = *select, .asker = *asker};
     change->job = (struct spool_job){
@@ -80,6 +81,7 @@ static void reroute_done(struct spool *spool, struct spool_job *job)
 void spool_change_reroute(struct spool *spool, const char *id, const struct mail_delivery *deliveries, size_t count,
                           const struct spool_asker *asker)
 {
+    NET_EXPECT_LOOP(spool->loop);
     struct change_job *change = expect_calloc(1, sizeof *change);
     *change = (struct change_job){.asker = *asker};
     change->job = (struct spool_job){
@@ -119,6 +121,7 @@ static void erase_done(struct spool *spool, struct spool_job *job)
 
 void spool_change_erase(struct spool *spool, const char *address, spool_change_fn *done, void *ctx)
 {
+    NET_EXPECT_LOOP(spool->loop);
     size_t len = strlen(address) + 1;
     struct erase_job *erase = expect_calloc(1, sizeof *erase + len);
     memcpy(erase->address, address, len);
@@ -157,6 +160,7 @@ static void pause_done(struct spool *spool, struct spool_job *job)
 void spool_change_pause(struct spool *spool, const char *upstream, bool paused, const char *by, spool_change_fn *done,
                         void *ctx)
 {
+    NET_EXPECT_LOOP(spool->loop);
     struct pause_job *pause = expect_calloc(1, sizeof *pause);
     *pause = (struct pause_job){.done = done, .ctx = ctx};
     snprintf(pause->upstream, sizeof pause->upstream, "%s", upstream == NULL ? "" : upstream);

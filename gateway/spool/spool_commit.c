@@ -249,6 +249,7 @@ static void take_facts(struct commit_job *commit, const struct spool_stage *stag
 void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelope,
                   const struct mail_delivery *deliveries, size_t count, spool_commit_fn *done, void *ctx)
 {
+    NET_EXPECT_LOOP((*stage)->spool->loop);
     EXPECT(count <= STORE_DELIVERIES_MAX);
     struct spool *spool = (*stage)->spool;
     struct commit_job *commit = expect_calloc(1, sizeof *commit);

@@ -64,6 +64,7 @@ static void divert_done(struct spool *spool, struct spool_job *base)
 void spool_divert(struct spool *spool, const char *upstream, const char *const *known, size_t known_count,
                   const struct mail_trouble *trouble, spool_divert_fn *done, void *ctx)
 {
+    NET_EXPECT_LOOP(spool->loop);
     struct divert_job *job = expect_calloc(1, sizeof *job);
     int64_t now_ms = spool->options.wall(spool->options.clock);
     job->request = arena_new(STORE_ITEM_MAX);

@@ -156,6 +156,7 @@ static void begin_query(struct spool *spool, struct spool_fetcher *fetcher)
 
 void spool_fetch_due(struct spool *spool, const char *upstream, size_t limit, spool_due_fn *done, void *ctx)
 {
+    NET_EXPECT_LOOP(spool->loop);
     struct fetch_job *fetch = expect_calloc(1, sizeof *fetch);
     *fetch = (struct fetch_job){
         .job.op.kind = STORE_HAND,

@@ -83,6 +83,7 @@ void spool_give_back(struct spool *spool, struct spool_item **item)
 void spool_finish(struct spool *spool, struct spool_item **item, const struct spool_outcome *outcome,
                   spool_commit_fn *done, void *ctx)
 {
+    NET_EXPECT_LOOP(spool->loop);
     static const enum store_state states[] = {
         [SPOOL_FILED] = STORE_STATE_FILED,   [SPOOL_DEFERRED] = STORE_STATE_WAITING,
         [SPOOL_DEAD] = STORE_STATE_DEAD,     [SPOOL_UNTOUCHED] = STORE_STATE_WAITING,

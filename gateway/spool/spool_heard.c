@@ -16,6 +16,7 @@ static void on_kept(struct spool *spool, struct spool_job *job)
 
 void spool_heard(struct spool *spool, const char *id)
 {
+    NET_EXPECT_LOOP(spool->loop);
     struct spool_job *job = expect_calloc(1, sizeof *job);
     *job = (struct spool_job){.done = on_kept, .op = {.kind = STORE_HEARD, .heard = {.id = expect_strdup(id)}}};
     spool_submit(spool, job);

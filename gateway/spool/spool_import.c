@@ -254,6 +254,7 @@ static void begin_next(void *ctx)
 
 int spool_import(struct spool *spool, const json_t *request, spool_import_fn *done, void *ctx, struct fault *fault)
 {
+    NET_EXPECT_LOOP(spool->loop);
     const json_t *messages = json_object_get(request, "messages");
     if (!json_is_array(messages)) {
         fault_set(fault, FAULT_PERM, "usage", "import", "the request names no messages");

@@ -113,6 +113,7 @@ void spool_read_start(struct spool_read *job)
 void spool_item_read(struct spool *spool, struct spool_item *item, uint64_t offset, size_t len, spool_read_fn *done,
                      void *ctx)
 {
+    NET_EXPECT_LOOP(spool->loop);
     struct spool_read *job = expect_calloc(1, sizeof *job);
     *job = (struct spool_read){.spool = spool, .item = item, .offset = offset, .len = len, .done = done, .ctx = ctx};
     if (item->body->warm == NULL) {

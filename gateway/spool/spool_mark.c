@@ -134,6 +134,7 @@ bool spool_mark_take(struct spool *spool, const char *name, const char *text)
 
 void spool_set_mark(struct spool *spool, const char *upstream, const char *folder, const struct doubt_mark *mark)
 {
+    NET_EXPECT_LOOP(spool->loop);
     struct known *known = find_or_make_mark(spool, upstream, folder);
     if (known == NULL) {
         return;
@@ -150,6 +151,7 @@ void spool_set_mark(struct spool *spool, const char *upstream, const char *folde
 /* Kept as of a folder without a name. */
 void spool_set_origin(struct spool *spool, const char *upstream, const char *account, unsigned place)
 {
+    NET_EXPECT_LOOP(spool->loop);
     struct known *known = find_or_make_mark(spool, upstream, "");
     if (known != NULL) {
         known->place = place;

@@ -46,6 +46,7 @@ static void submit_memo(struct spool *spool, const char *name, const struct spoo
 
 void spool_memo_set(struct spool *spool, const char *name, const char *text)
 {
+    NET_EXPECT_LOOP(spool->loop);
     struct spool_upstream *upstream = spool_upstream(spool, name);
     if (upstream->memo != NULL && strcmp(upstream->memo, text) == 0) {
         return;
@@ -73,5 +74,6 @@ void spool_memo_take(struct spool *spool, const char *name, const char *text, ui
 
 const char *spool_memo(struct spool *spool, const char *upstream)
 {
+    NET_EXPECT_LOOP(spool->loop);
     return spool_upstream(spool, upstream)->memo;
 }

@@ -177,6 +177,7 @@ void spool_node_stop(struct spool *spool)
 
 void spool_node_set_state(struct spool *spool, spool_node_state_fn *fn, void *ctx)
 {
+    NET_EXPECT_LOOP(spool->loop);
     if (spool->node != NULL) {
         spool->node->state_of = fn;
         spool->node->state_ctx = ctx;
@@ -185,6 +186,7 @@ void spool_node_set_state(struct spool *spool, spool_node_state_fn *fn, void *ct
 
 void spool_node_set_draining(struct spool *spool)
 {
+    NET_EXPECT_LOOP(spool->loop);
     if (spool->node != NULL) {
         spool->node->draining = true;
     }

@@ -22,6 +22,7 @@ struct spool_ready {
 
 struct spool_stage *spool_stage_new(struct spool *spool, void (*on_writable)(void *ctx), void *ctx)
 {
+    NET_EXPECT_LOOP(spool->loop);
     struct spool_stage *stage = expect_calloc(1, sizeof *stage);
     *stage = (struct spool_stage){.spool = spool, .on_writable = on_writable, .ctx = ctx};
     buf_init(&stage->waiting, spool->options.own_segment_over + SLACK);
@@ -126,11 +127,13 @@ int spool_stage_write(struct spool_stage *stage, struct bytes data)
 
 void spool_stage_waits(struct spool_stage *stage, uint64_t window_ms)
 {
+    NET_EXPECT_LOOP(stage->spool->loop);
     stage->waits_ms = window_ms;
 }
 
 void spool_stage_once(struct spool_stage *stage, uint64_t window_ms, spool_repeat_fn *on_repeat, void *ctx)
 {
+    NET_EXPECT_LOOP(stage->spool->loop);
     stage->window_ms = window_ms;
     stage->on_repeat = on_repeat;
     stage->repeat_ctx = ctx;
@@ -138,6 +141,7 @@ void spool_stage_once(struct spool_stage *stage, uint64_t window_ms, spool_repea
 
 void spool_stage_unique(struct spool_stage *stage, bool maybe_filed)
 {
+    NET_EXPECT_LOOP(stage->spool->loop);
     stage->unique = true;
     stage->maybe_filed = maybe_filed;
 }
@@ -163,6 +167,7 @@ static ptrdiff_t read_upload(void *ctx, uint64_t offset, void *into, size_t len,
 void spool_stage_source(struct spool_stage *stage, void (*on_ready)(void *ctx, const struct mail_source *source),
                         void *ctx)
 {
+    NET_EXPECT_LOOP(stage->spool->loop);
     EXPECT(stage->ready == NULL);
     stage->whole = buf_bytes(&stage->waiting);
     stage->source = stage->upload != NULL ? (struct mail_source){.size = stage->size, .read = read_upload, .ctx = stage}
@@ -214,6 +219,7 @@ void spool_stage_free(struct spool_stage **stage_ref)
     if (stage == NULL) {
         return;
     }
+    NET_EXPECT_LOOP(stage->spool->loop);
     *stage_ref = NULL;
     spool_stage_close(stage);
     if (stage->upload != NULL) {

@@ -74,6 +74,7 @@ static bool is_wanted(const struct spool *spool, const struct spool_item *item)
 
 void spool_warm(struct spool *spool, struct spool_item *const *items, size_t count)
 {
+    NET_EXPECT_LOOP(spool->loop);
     struct warm_job *job = expect_calloc(1, sizeof *job + count * sizeof job->warms[0]);
     job->spool = spool;
     for (size_t i = 0; i < count; i++) {
