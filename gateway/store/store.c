@@ -40,6 +40,7 @@ int store_state_of(const char *name)
 uint64_t store_turn_of(const char *sender, const char *folder)
 {
     struct store_sum *sum = store_sum_new();
+    /* With its final NUL, so that "ab" + "c" is another turn than "a" + "bc". */
     store_sum_add(sum, bytes_at(sender, strlen(sender) + 1));
     store_sum_add(sum, bytes_of(folder));
     uint64_t turn = store_sum_value(sum);
@@ -60,6 +61,7 @@ uint64_t store_print_of(const struct mail_envelope *envelope)
     }
     uint64_t print = store_sum_value(sum);
     store_sum_free(&sum);
+    /* 0 stands for none. Two prints in one cost nothing: a twin has the same body, too. */
     return print == 0 ? 1 : print;
 }
 
@@ -156,6 +158,7 @@ static const struct {
     enum store_state to;
     const char *word;
 } verbs[] = {
+    /* What is held does not go by a retry: whoever held it had a reason, and "retry all" is typed by others. */
     [STORE_RETRY] = {1u << STORE_STATE_WAITING | 1u << STORE_STATE_DEAD, STORE_STATE_WAITING, "retried"},
     [STORE_HOLD] = {1u << STORE_STATE_WAITING | 1u << STORE_STATE_DEAD, STORE_STATE_HELD, "held"},
     [STORE_RELEASE] = {1u << STORE_STATE_HELD, STORE_STATE_WAITING, "released"},
@@ -192,6 +195,7 @@ void store_batch_fail(struct store_batch *batch, const struct fault *fault)
     LIST_EACH(link, &batch->ops)
     {
         struct store_op *op = LIST_ITEM(link, struct store_op, link);
+        /* An op that failed by itself keeps its own fault: that is final, while the batch's may be over in a moment. */
         if (!fault_is_set(&op->fault)) {
             op->fault = *fault;
             op->failed_with_batch = true;

@@ -157,6 +157,8 @@ static void undo(struct postgresql *pg)
 {
     struct fault fault = FAULT_INIT;
     pg->expected_count = 0;
+    /* Answers to what was sent before would be taken for those of the ROLLBACK. A connection that ends takes its
+     * transaction with it, which is all that is wanted here. */
     if (pg->writer.conn != NULL && PQpipelineStatus(pg->writer.conn) != PQ_PIPELINE_OFF) {
         postgresql_link_close(&pg->writer);
     }
@@ -214,8 +216,11 @@ static enum store_verdict end_batch(struct postgresql *pg, struct fault *fault)
     if (postgresql_send(&pg->writer, "COMMIT", NULL, fault) != 0) {
         return STORE_IN_DOUBT;
     }
+    /* A COMMIT of a transaction that has failed is no error to the server: it rolls back, and only the command tag says
+     * so. */
     int result = postgresql_gather(&pg->writer, 2, take_end, &ending, fault);
     if (pg->writer.had_notice) {
+        /* It is committed here, and would be lost with this machine: a 250 would promise more than that. */
         fault_set(fault, FAULT_LOCAL, "unsynced", "postgresql", "PostgreSQL has not waited for its standby");
         return STORE_IN_DOUBT;
     }
@@ -233,6 +238,7 @@ static enum store_verdict try_batch(struct postgresql *pg, struct store_batch *b
     pg->change = (struct postgresql_change){0};
     pg->group++;
     pg->running = atomic_load(&pg->epoch);
+    /* A key of its own for each try: one that an earlier try has left in doubt must not answer for this one. */
     batch->own[0] = pg->running;
     batch->own[1] = pg->group;
     /* A connection that breaks from here to the COMMIT takes the transaction with it. */
@@ -256,8 +262,12 @@ static bool may_repeat(struct postgresql *pg, const struct fault *fault, bool wa
         return false;
     }
     if (strcmp(fault->code, "fenced") == 0) {
+        /* The batch may be tried under a new epoch, because the old one can write nothing any more: what it had in hand
+         * is in doubt by now, and this batch was rolled back. */
         return postgresql_node_join(pg, NULL) == 0;
     }
+    /* A connection that had stood idle may have been gone for hours (a restart, a firewall that forgot it): that says
+     * nothing of the server now. One that was just made and broke does. */
     return strcmp(fault->code, "again") == 0 || (strcmp(fault->code, "down") == 0 && was_open && tries == 1);
 }
 

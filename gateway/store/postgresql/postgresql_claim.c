@@ -85,6 +85,8 @@ int postgresql_claim(struct store *store, struct store_claim *claim, struct faul
         claim->more = postgresql_truth_at(keys, 0, 1);
         claim->next_due_in_ms = postgresql_number_at(keys, 0, 2);
         result = tell_all(pg, arena, claim, keys, fault);
+        /* Kept by this node and not in the database: fairness among nodes comes by itself, since each takes turns, and
+         * a row that each claim of each node writes would be where all of them wait. */
         *cursor = result == 0 ? postgresql_number_at(keys, 0, 3) : *cursor;
     }
     PQclear(keys);

@@ -82,6 +82,8 @@ static void on_notice(void *ctx, const PGresult *result)
 {
     struct postgresql_link *link = ctx;
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    /* Class 01 is a warning; the one that matters is "canceling wait for synchronous replication": the COMMIT says OK
+     * all the same (PostgreSQL 15, appendix A). */
     link->had_notice = link->had_notice || (state != NULL && strncmp(state, "01", 2) == 0);
 }
 
@@ -95,6 +97,8 @@ static PGconn *connect_to(const struct postgresql_link *link)
     return PQconnectdbParams(names, values, 1);
 }
 
+/* Before there is a session libpq has no SQLSTATE for a refusal, only words; those that are not known here count as a
+ * server that is down, which is tried again: what is taken for "refused" waits for an operator. */
 static const char *refusal_of(const char *text)
 {
     static const struct {
@@ -139,6 +143,8 @@ int postgresql_link_open(struct postgresql_link *link, struct fault *fault)
         return -1;
     }
     PQsetNoticeReceiver(link->conn, on_notice, link);
+    /* In a pipeline both sides may wait for the other to read, when each has filled its buffers (PostgreSQL 15,
+     * 34.5.1): so we read while we send. */
     PQsetnonblocking(link->conn, 1);
     if (postgresql_run(link, settings, fault) != 0) {
         postgresql_link_close(link);

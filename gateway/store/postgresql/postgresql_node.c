@@ -81,6 +81,7 @@ static int64_t take_over_dead(struct postgresql *pg, struct postgresql_link *lin
     postgresql_add_text(&values, name);
     postgresql_add_number(&values, GRACE_MS);
     postgresql_add_truth(&values, same);
+    /* Asked only at the start: a node that runs has its own name itself, and whoever else runs under it is alive. */
     if (same) {
         wait_for_the_dead(link, &values);
     }
@@ -197,6 +198,8 @@ int postgresql_beat(struct store *store, struct store_beat *beat, struct fault *
     name_of(pg, name);
     beat->is_news = beat->is_memo = beat->is_ended = false;
     beat->taken = 0;
+    /* It stops by itself before others may take over, so that two never append the same delivery, as long as clocks
+     * run equally fast within one lease; what time it is, they need not agree about. */
     beat->lease_ms = lease_of(pg) - MARGIN_MS;
     int held = renew(pg, beat, arena, fault);
     arena_free(&arena);

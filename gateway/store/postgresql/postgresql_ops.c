@@ -90,6 +90,7 @@ static int send_add(struct postgresql *pg, struct store_op *op, struct fault *fa
     postgresql_add_number(&values, (int64_t)add->waits_ms);
     postgresql_add_number(&values, (int64_t)add->print);
     postgresql_add_bytes(&values, add->envelope);
+    /* Of what is only history no body is kept: nobody would ever read it. */
     postgresql_add_octets(&values, add->upload != NULL || add->count == 0 ? bytes_of("") : add->body);
     postgresql_add_number(&values, (int64_t)add->place.segment); /* of an upload */
     postgresql_add_number(&values, (int64_t)add->place.body_len);

@@ -85,6 +85,7 @@ static int expect_version(const struct found *found, struct fault *fault)
     return -1;
 }
 
+/* Asked at the start: a right that is missing would else be found by the first mail that needs it. */
 static int expect_rights(struct postgresql_link *link, const struct found *found, struct fault *fault)
 {
     static const char sql[] =
