@@ -9,15 +9,14 @@
 #include <stdlib.h>
 
 #include "base/expect.h"
-#include "daemon/gateway.h"
 #include "sim_budget.h"
 #include "sim_client.h"
 #include "sim_disk.h"
 #include "sim_index.h"
 #include "sim_mail.h"
 #include "sim_server.h"
-#include "sim_store.h"
 #include "world.h"
+#include "world_life.h"
 
 #define DISK    (512u << 20)
 #define CLIENTS 20
@@ -33,9 +32,7 @@
 #define COUNT 600
 
 static struct {
-    struct net_loop *loop;
-    struct log log;
-    struct gateway *gateway;
+    struct world_life life;
     struct sim_server *servers[2];
     struct sim_client *clients[CLIENTS];
     struct sim_client_plan plans[CLIENTS];
@@ -75,25 +72,6 @@ static void write_config(void)
     buf_done(&out);
 }
 
-static void start(void *ctx)
-{
-    (void)ctx;
-    struct fault fault = FAULT_INIT;
-    struct problems *problems = problems_new();
-    struct config *config = config_load("/etc/mailweir.json", problems);
-    if (config == NULL) {
-        struct buf text;
-        buf_init(&text, 4096);
-        problems_print(problems, &text);
-        sim_fail("the configuration is wrong: %s", buf_text(&text));
-    }
-    problems_free(&problems);
-    if (gateway_open(&world.gateway, world.loop, sim_store(), &config, &world.log, &fault) != 0) {
-        sim_fail("the gateway does not start: %s", fault.text);
-    }
-    gateway_start(world.gateway);
-}
-
 static bool is_over(void *ctx)
 {
     (void)ctx;
@@ -103,7 +81,7 @@ static bool is_over(void *ctx)
             return false;
         }
     }
-    spool_count(gateway_spool(world.gateway), &counts);
+    spool_count(gateway_spool(world.life.gateway), &counts);
     return counts.waiting == 0;
 }
 
@@ -123,8 +101,7 @@ static void choose_budget(void)
 
 static void build(void)
 {
-    world_log_init(&world.log);
-    world.loop = net_loop_new();
+    world_life_begin(&world.life);
     world.count = wanted_count();
     choose_budget();
     sim_disk_begin(DISK, NULL);
@@ -162,7 +139,7 @@ static void judge(void)
 void world_backlog(void)
 {
     build();
-    sim_gateway_after(0, start, NULL);
+    world_life_start(&world.life);
     if (!sim_run(is_over, NULL, 30 * 24 * 60 * (uint64_t)SIM_MINUTE)) {
         sim_fail("the backlog never ends");
     }

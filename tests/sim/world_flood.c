@@ -8,7 +8,6 @@
 #include <malloc.h>
 
 #include "base/expect.h"
-#include "daemon/gateway.h"
 #include "sim_client.h"
 #include "sim_disk.h"
 #include "sim_index.h"
@@ -16,8 +15,8 @@
 #include "sim_mail.h"
 #include "sim_net_lane.h"
 #include "sim_server.h"
-#include "sim_store.h"
 #include "world.h"
+#include "world_life.h"
 
 #define DISK (256u << 20)
 /* The flood: of that many messages each takes upstream a this long. */
@@ -40,9 +39,7 @@ static const char *const hosts[2] = {"imap-a.sim", "imap-b.sim"};
 enum kind { SLOW, DOWN, SILENT, LARGE_MESSAGES, KINDS };
 
 static struct {
-    struct net_loop *loop;
-    struct log log;
-    struct gateway *gateway;
+    struct world_life life;
     struct sim_server *servers[2];
     struct sim_client *clients[1 + OTHERS + LARGE];
     struct sim_client_plan plans[1 + OTHERS + LARGE];
@@ -60,18 +57,8 @@ static uint64_t memory_now(void)
     return all > others ? all - others : 0;
 }
 
-static void start(void *ctx)
+static void on_started(void)
 {
-    (void)ctx;
-    struct fault fault = FAULT_INIT;
-    struct problems *problems = problems_new();
-    struct config *config = config_load("/etc/mailweir.json", problems);
-    EXPECT(config != NULL);
-    problems_free(&problems);
-    if (gateway_open(&world.gateway, world.loop, sim_store(), &config, &world.log, &fault) != 0) {
-        sim_fail("the gateway does not start: %s", fault.text);
-    }
-    gateway_start(world.gateway);
     world.base = memory_now();
 }
 
@@ -131,7 +118,7 @@ static bool is_over(void *ctx)
             return false;
         }
     }
-    spool_count(gateway_spool(world.gateway), &counts);
+    spool_count(gateway_spool(world.life.gateway), &counts);
     return counts.waiting == 0;
 }
 
@@ -146,8 +133,8 @@ static void add_client(unsigned count, unsigned recipient, uint64_t size, uint64
 
 static void build(struct sim_random *random)
 {
-    world_log_init(&world.log);
-    world.loop = net_loop_new();
+    world_life_begin(&world.life);
+    world.life.on_started = on_started;
     sim_disk_begin(DISK, NULL);
     sim_setup_begin();
     sim_setup_started();
@@ -177,7 +164,7 @@ void world_flood(void)
     struct sim_random random;
     sim_random_init(&random, sim_seed(), "flood", 0);
     build(&random);
-    sim_gateway_after(0, start, NULL);
+    world_life_start(&world.life);
     sim_after(SIM_SECOND, check_now_and_then, NULL);
     sim_run(is_over, NULL, 60 * (uint64_t)SIM_SECOND);
     sim_server_set_down(world.servers[0], false);

@@ -12,15 +12,14 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "daemon/gateway.h"
 #include "sim_client.h"
 #include "sim_index.h"
 #include "sim_link.h"
 #include "sim_mail.h"
 #include "sim_operator.h"
 #include "sim_server.h"
-#include "sim_store.h"
 #include "world.h"
+#include "world_life.h"
 
 #define CLIENTS     8
 #define DISK        (256u << 20)
@@ -35,12 +34,10 @@
 #define SEES_CLOCK (61 * (uint64_t)SIM_SECOND)
 
 static struct {
-    struct net_loop *loop;
-    struct log log;
-    struct gateway *gateway;
+    struct world_life life;
     struct sim_client *clients[CLIENTS];
     struct sim_server *servers[2];
-    bool stopping, faults_over, resumed;
+    bool faults_over, resumed;
     bool blind;         /* the clock has jumped, and no gateway has seen it do so */
     uint64_t jumped_us; /* when it did */
     unsigned checks;
@@ -54,86 +51,30 @@ static const char *const standbys[2] = {"imap-a2.sim", "imap-b2.sim"};
 
 /* ---- the gateway's life ---- */
 
-static void fail_with(const struct problems *problems)
+/* Until all is well a start may fail: the disk is full, or what the operator wrote is broken. */
+static void on_not_started(const char *why)
 {
-    const struct problem *first = problems_at(problems, 0);
-    sim_fail("the configuration is not taken: %s", first->text);
+    if (world.faults_over) {
+        sim_fail("on a good disk the gateway does not start: %s", why);
+    }
 }
 
-static void start(void *ctx)
+static void on_started(void)
 {
-    (void)ctx;
-    struct fault fault = FAULT_INIT;
-    struct problems *problems = problems_new();
-    struct config *config = config_load("/etc/mailweir.json", problems);
-    if (config == NULL && world.faults_over) {
-        fail_with(problems);
-    }
-    problems_free(&problems);
-    if (config == NULL || gateway_open(&world.gateway, world.loop, sim_store(), &config, &world.log, &fault) != 0) {
-        sim_say("the gateway does not start: %s", fault.text);
-        if (world.faults_over) {
-            sim_fail("on a good disk the gateway does not start: %s", fault.text);
-        }
-        config_free(&config);
-        sim_gateway_after(2 * (uint64_t)SIM_SECOND, start, NULL);
-        return;
-    }
     world.loads = 1;
     sim_setup_started();
-    gateway_start(world.gateway);
 }
 
-/* The gateway is gone: a jump of the clock that it has not seen, nobody will. */
-static void note_end(void)
+/* A jump of the clock that it has not seen, nobody will. */
+static void on_gone(void)
 {
-    world.gateway = NULL;
-    world.stopping = false;
     world.blind = world.blind || (world.jumped_us > 0 && sim_now() < world.jumped_us + SEES_CLOCK);
 }
 
-static void on_crash(void *ctx)
+static void on_crashed(void)
 {
-    (void)ctx;
-    sim_say("--- crash");
-    note_end();
-    sim_disk_crash();
-    sim_link_crash();
     sim_operator_crash();
     world.resumed = false;
-    sim_gateway_after(SIM_SECOND, start, NULL);
-}
-
-static void free_gateway(void *ctx)
-{
-    (void)ctx;
-    gateway_free(&world.gateway);
-    note_end();
-    sim_say("--- stopped");
-    sim_gateway_after(SIM_SECOND, start, NULL);
-}
-
-static void on_drained(void *ctx)
-{
-    (void)ctx;
-    sim_gateway_after(0, free_gateway, NULL);
-}
-
-static void stop(void *ctx)
-{
-    (void)ctx;
-    if (world.gateway != NULL && !world.stopping) {
-        world.stopping = true;
-        gateway_drain(world.gateway, on_drained, NULL);
-    }
-}
-
-static void reload(void *ctx)
-{
-    (void)ctx;
-    if (world.gateway != NULL && !world.stopping) {
-        gateway_reload(world.gateway, NULL, NULL);
-    }
 }
 
 /* ---- faults ---- */
@@ -149,27 +90,27 @@ static void on_reload(const struct sim_fault *fault, bool begin)
         return;
     }
     if (what == 3) {
-        sim_gateway_after(0, stop, NULL);
+        sim_gateway_after(0, world_life_stop, &world.life);
         return;
     }
     sim_setup_write_rules(what == 2 ? SIM_SETUP_BROKEN : version);
     if (what != 1) {
-        sim_gateway_after(0, reload, NULL);
+        sim_gateway_after(0, world_life_reload, &world.life);
     }
 }
 
 static void operate(void *ctx)
 {
     const struct sim_fault *fault = ctx;
-    if (world.gateway != NULL && !world.stopping) {
-        sim_operator_work(gateway_spool(world.gateway), fault->amount);
+    if (world_life_runs(&world.life)) {
+        sim_operator_work(gateway_spool(world.life.gateway), fault->amount);
     }
 }
 
 static void reroute(void *ctx)
 {
-    if (world.gateway != NULL && !world.stopping) {
-        sim_operator_reroute(gateway_spool(world.gateway), ctx);
+    if (world_life_runs(&world.life)) {
+        sim_operator_reroute(gateway_spool(world.life.gateway), ctx);
     }
 }
 
@@ -218,7 +159,7 @@ static void on_fault(void *ctx, const struct sim_fault *fault, bool begin)
     case SIM_FAULT_CLOCK:
     case SIM_FAULT_CLOCK_FULL:
         world.jumped_us = begin ? sim_now() : world.jumped_us;
-        world.blind = world.blind || world.gateway == NULL;
+        world.blind = world.blind || world.life.gateway == NULL;
         world_fault(fault, begin, DISK);
         break;
     case SIM_FAULT_RELOAD:
@@ -241,10 +182,10 @@ static void check_now_and_then(void *ctx)
     for (size_t i = 0; i < CLIENTS; i++) {
         sim_client_check(world.clients[i]);
     }
-    if (world.gateway != NULL) {
-        world_health(gateway_spool(world.gateway));
+    if (world.life.gateway != NULL) {
+        world_health(gateway_spool(world.life.gateway));
     }
-    if (world.gateway != NULL && ++world.checks % 2 == 0) {
+    if (world.life.gateway != NULL && ++world.checks % 2 == 0) {
         sim_index_check(false);
     }
     sim_after(CHECK_EVERY, check_now_and_then, NULL);
@@ -255,14 +196,14 @@ static void check_step(void)
 {
     struct dispatch_counts counts;
     struct gateway_state state;
-    if (world.gateway == NULL) {
+    if (world.life.gateway == NULL) {
         return;
     }
-    dispatch_count(gateway_dispatch(world.gateway), &counts);
+    dispatch_count(gateway_dispatch(world.life.gateway), &counts);
     if (counts.active > 2 * SIM_ACTIVE) {
         sim_fail("%llu deliveries are in memory, %u are allowed", (unsigned long long)counts.active, 2 * SIM_ACTIVE);
     }
-    gateway_state(world.gateway, &state);
+    gateway_state(world.life.gateway, &state);
     if (state.loads - state.loads_failed != world.loads) {
         world.loads = state.loads - state.loads_failed;
         sim_setup_taken();
@@ -289,10 +230,10 @@ static bool is_settled(void *ctx)
             return false;
         }
     }
-    if (world.gateway == NULL) {
+    if (world.life.gateway == NULL) {
         return false;
     }
-    spool_count(gateway_spool(world.gateway), &counts);
+    spool_count(gateway_spool(world.life.gateway), &counts);
     return counts.waiting == 0 && counts.held == 0 && counts.dead == 0;
 }
 
@@ -301,18 +242,18 @@ static void release_all(void *ctx)
 {
     (void)ctx;
     struct spool_counts counts;
-    if (world.gateway == NULL || world.stopping) {
+    if (!world_life_runs(&world.life)) {
         return;
     }
-    spool_count(gateway_spool(world.gateway), &counts);
+    spool_count(gateway_spool(world.life.gateway), &counts);
     if (counts.held > 0) {
-        sim_operator_release_all(gateway_spool(world.gateway));
+        sim_operator_release_all(gateway_spool(world.life.gateway));
     }
     if (counts.dead > 0) {
-        sim_operator_retry_dead(gateway_spool(world.gateway));
+        sim_operator_retry_dead(gateway_spool(world.life.gateway));
     }
     if (!world.resumed) {
-        sim_operator_resume_all(gateway_spool(world.gateway));
+        sim_operator_resume_all(gateway_spool(world.life.gateway));
         world.resumed = true;
     }
 }
@@ -369,8 +310,11 @@ static void make_all_well(void)
 
 static void build(void)
 {
-    world_log_init(&world.log);
-    world.loop = net_loop_new();
+    world_life_begin(&world.life);
+    world.life.on_started = on_started;
+    world.life.on_gone = on_gone;
+    world.life.on_crashed = on_crashed;
+    world.life.on_not_started = on_not_started;
     sim_disk_begin(DISK, sim_faults_disk);
     sim_setup_begin();
     draw_killer();
@@ -387,9 +331,8 @@ static void build(void)
 void world_gateway(void)
 {
     build();
-    sim_on_crash(on_crash, NULL);
     sim_faults_start(on_fault, NULL);
-    sim_gateway_after(0, start, NULL);
+    world_life_start(&world.life);
     sim_after(CHECK_EVERY, check_now_and_then, NULL);
     sim_run(never, NULL, SIM_FAULTS_HORIZON + 70 * (uint64_t)SIM_SECOND);
     make_all_well();

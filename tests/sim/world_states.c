@@ -11,15 +11,14 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "daemon/gateway.h"
 #include "sim_client.h"
 #include "sim_disk.h"
 #include "sim_index.h"
 #include "sim_link.h"
 #include "sim_mail.h"
 #include "sim_server.h"
-#include "sim_store.h"
 #include "world.h"
+#include "world_life.h"
 
 #define DISK    (64u << 20)
 #define CLIENTS 4
@@ -57,16 +56,13 @@ static const char *const names[WHATS] = {"a crash before it",
                                          "no"};
 
 static struct {
-    struct net_loop *loop;
-    struct log log;
-    struct gateway *gateway;
+    struct world_life life;
     struct sim_client *clients[CLIENTS];
     struct sim_client_plan plans[CLIENTS];
     struct sim_server *servers[2];
     enum what what;
     unsigned step, heard; /* the command at which it happens; commands so far */
     bool is_late;         /* it happens while nothing is said behind the command */
-    bool stopping;
     unsigned connections;
 } world;
 
@@ -93,66 +89,16 @@ static void write_config(void)
     buf_done(&out);
 }
 
-/* ---- the gateway's life ---- */
-
-static void start(void *ctx)
-{
-    (void)ctx;
-    struct fault fault = FAULT_INIT;
-    struct problems *problems = problems_new();
-    struct config *config = config_load("/etc/mailweir.json", problems);
-    if (config == NULL) {
-        sim_fail("the configuration is wrong: %s", problems_at(problems, 0)->text);
-    }
-    problems_free(&problems);
-    if (gateway_open(&world.gateway, world.loop, sim_store(), &config, &world.log, &fault) != 0) {
-        sim_fail("the gateway does not start: %s", fault.text);
-    }
-    gateway_start(world.gateway);
-}
-
-static void on_crash(void *ctx)
-{
-    (void)ctx;
-    sim_say("--- crash");
-    world.gateway = NULL;
-    world.stopping = false;
-    sim_disk_crash();
-    sim_link_crash();
-    sim_gateway_after(SIM_SECOND, start, NULL);
-}
-
-static void free_gateway(void *ctx)
-{
-    (void)ctx;
-    gateway_free(&world.gateway);
-    world.stopping = false;
-    sim_gateway_after(SIM_SECOND, start, NULL);
-}
-
-static void on_drained(void *ctx)
-{
-    (void)ctx;
-    sim_gateway_after(0, free_gateway, NULL);
-}
-
-static void stop(void *ctx)
-{
-    (void)ctx;
-    if (world.gateway != NULL && !world.stopping) {
-        world.stopping = true;
-        gateway_drain(world.gateway, on_drained, NULL);
-    }
-}
+/* ---- what happens to it ---- */
 
 /* With another number of connections: the pool is replaced. */
 static void reload(void *ctx)
 {
     (void)ctx;
-    if (world.gateway != NULL && !world.stopping) {
+    if (world_life_runs(&world.life)) {
         world.connections = 3 - world.connections;
         write_config();
-        gateway_reload(world.gateway, NULL, NULL);
+        world_life_reload(&world.life);
     }
 }
 
@@ -192,10 +138,10 @@ static enum sim_step happen(void)
         return SIM_STEP_CUT_BEHIND;
     case STOP_AND_CRASH:
         sim_after(when + MEANWHILE, crash, NULL);
-        sim_gateway_after(when, stop, NULL);
+        sim_gateway_after(when, world_life_stop, &world.life);
         return SIM_STEP_GOES_ON;
     case STOP:
-        sim_gateway_after(when, stop, NULL);
+        sim_gateway_after(when, world_life_stop, &world.life);
         return SIM_STEP_GOES_ON;
     case RELOAD_AND_CRASH:
         sim_after(when + MEANWHILE, crash, NULL);
@@ -230,10 +176,10 @@ static bool is_over(void *ctx)
             return false;
         }
     }
-    if (world.gateway == NULL) {
+    if (world.life.gateway == NULL) {
         return false;
     }
-    spool_count(gateway_spool(world.gateway), &counts);
+    spool_count(gateway_spool(world.life.gateway), &counts);
     return counts.waiting == 0;
 }
 
@@ -245,8 +191,7 @@ static bool never(void *ctx)
 
 static void build(void)
 {
-    world_log_init(&world.log);
-    world.loop = net_loop_new();
+    world_life_begin(&world.life);
     world.what = (enum what)(sim_seed() % WHATS);
     world.is_late = sim_seed() / WHATS % 2 == 1;
     world.step = 1 + (unsigned)(sim_seed() / WHATS / 2);
@@ -269,8 +214,7 @@ static void build(void)
 void world_states(void)
 {
     build();
-    sim_on_crash(on_crash, NULL);
-    sim_gateway_after(0, start, NULL);
+    world_life_start(&world.life);
     if (!sim_run(is_over, NULL, MOST)) {
         sim_fail("%s at command %u: something is left, and nobody knows of it", names[world.what], world.step);
     }
