@@ -51,8 +51,9 @@ void filters_load_go_back(struct filters_loader *loader, const struct filters_lo
     loader->json = place->json;
 }
 
-__attribute__((format(printf, 4, 0))) static void add_problem(struct filters_loader *loader, int severity,
-                                                              const char *key, const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static void add_problem(struct filters_loader *loader,
+                                                              enum problem_severity severity, const char *key,
+                                                              const char *format, va_list args)
 {
     char text[2000];
     vsnprintf(text, sizeof text, format, args);

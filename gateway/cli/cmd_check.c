@@ -53,8 +53,8 @@ static int check_upstreams(struct config *config, const char *probe, const struc
     for (size_t i = 0; i < problems_count(found); i++) {
         const struct problem *problem = problems_at(found, i);
         if (!has_problem(said, problem)) {
-            problems_add(news, (int)problem->severity, problem->file, problem->line, problem->column, problem->pointer,
-                         "%s", problem->text);
+            problems_add(news, problem->severity, problem->file, problem->line, problem->column, problem->pointer, "%s",
+                         problem->text);
         }
     }
     problems_free(&found);

@@ -25,8 +25,8 @@ struct check {
     struct problems *problems;
 };
 
-__attribute__((format(printf, 4, 5))) static void say_wrong(struct check *check, int severity, const char *key,
-                                                            const char *format, ...)
+__attribute__((format(printf, 4, 5))) static void say_wrong(struct check *check, enum problem_severity severity,
+                                                            const char *key, const char *format, ...)
 {
     char pointer[600], text[700];
     snprintf(pointer, sizeof pointer, "/listeners/%zu/%s", check->index, key);

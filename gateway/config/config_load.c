@@ -137,8 +137,8 @@ struct config *config_load_rules(const char *file, struct problems *problems)
     if (config == NULL) {
         for (size_t i = 0; i < problems_count(unasked); i++) {
             const struct problem *problem = problems_at(unasked, i);
-            problems_add(problems, (int)problem->severity, problem->file, problem->line, problem->column,
-                         problem->pointer, "%s", problem->text);
+            problems_add(problems, problem->severity, problem->file, problem->line, problem->column, problem->pointer,
+                         "%s", problem->text);
         }
     } else {
         config_load_rule_files(config, config_folder_of(config->arena, config->file), problems);

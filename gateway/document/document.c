@@ -489,8 +489,8 @@ void document_key_place(const struct document *json, const char *pointer, size_t
     place_of_offset(json, node->key == NO_KEY ? node->value : node->key, line_r, column_r);
 }
 
-void document_problem(const struct document *json, struct problems *problems, int severity, const char *pointer,
-                      const char *format, ...)
+void document_problem(const struct document *json, struct problems *problems, enum problem_severity severity,
+                      const char *pointer, const char *format, ...)
 {
     char text[2000];
     va_list args;

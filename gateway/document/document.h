@@ -30,8 +30,8 @@ void document_place(const struct document *json, const char *pointer, size_t *li
 /* Where the key of this member stands: for unknown keys. */
 void document_key_place(const struct document *json, const char *pointer, size_t *line_r, size_t *column_r);
 /* Adds a problem at the pointer's place. */
-void document_problem(const struct document *json, struct problems *problems, int severity, const char *pointer,
-                      const char *format, ...) __attribute__((format(printf, 5, 6)));
+void document_problem(const struct document *json, struct problems *problems, enum problem_severity severity,
+                      const char *pointer, const char *format, ...) __attribute__((format(printf, 5, 6)));
 /*
  * Adds an error for each key of the object at `pointer` that is not in `known` (NULL ends the list), "$schema" and
  * "description" aside, and names the nearest known one. Returns how many.

@@ -100,8 +100,8 @@ static void insert_problem(struct problems *problems, struct problem problem)
     problems->kept[at] = problem;
 }
 
-void problems_add(struct problems *problems, int severity, const char *file, size_t line, size_t column,
-                  const char *pointer, const char *format, ...)
+void problems_add(struct problems *problems, enum problem_severity severity, const char *file, size_t line,
+                  size_t column, const char *pointer, const char *format, ...)
 {
     if (severity == PROBLEM_ADVICE && !problems->wants_advice) {
         return;

@@ -10,8 +10,10 @@
 #include "base/buf.h"
 #include "base/must_use.h"
 
+enum problem_severity { PROBLEM_ERROR, PROBLEM_WARNING, PROBLEM_ADVICE };
+
 struct problem {
-    enum { PROBLEM_ERROR, PROBLEM_WARNING, PROBLEM_ADVICE } severity; /* an advice that is kept is a warning */
+    enum problem_severity severity; /* an advice that is kept is a warning */
     const char *file;
     size_t line, column; /* from 1; 0 when the place is the whole file */
     const char *pointer; /* JSON pointer (RFC 6901) */
@@ -30,8 +32,8 @@ void problems_want_advice(struct problems *problems);
 size_t problems_count(const struct problems *problems);
 size_t problems_errors(const struct problems *problems);
 const struct problem *problems_at(const struct problems *problems, size_t index);
-void problems_add(struct problems *problems, int severity, const char *file, size_t line, size_t column,
-                  const char *pointer, const char *format, ...) __attribute__((format(printf, 7, 8)));
+void problems_add(struct problems *problems, enum problem_severity severity, const char *file, size_t line,
+                  size_t column, const char *pointer, const char *format, ...) __attribute__((format(printf, 7, 8)));
 /* "file:line:column: error: text (at /rules/0/if)\n" for each, in order of file and place. */
 void problems_print(const struct problems *problems, struct buf *out);
 /* The errors of them only, for a command that is not about the files. */

@@ -119,6 +119,10 @@ static const char *protocol_name(struct smtpd_engine *engine, bool utf8)
 
 static void begin_transaction(struct smtpd_engine *engine, struct bytes from, const struct smtp_params *params)
 {
+    /* Two enums, because the parser knows nothing of mail: a cast would hold only as long as both have one order. */
+    static const enum mail_body bodies[] = {[SMTP_BODY_7BIT] = MAIL_BODY_7BIT,
+                                            [SMTP_BODY_8BITMIME] = MAIL_BODY_8BITMIME,
+                                            [SMTP_BODY_BINARYMIME] = MAIL_BODY_BINARYMIME};
     struct smtpd_transaction *transaction = &engine->transaction;
     transaction->arena = arena_new(TRANSACTION_MAX);
     transaction->envelope = (struct mail_envelope){
@@ -133,7 +137,7 @@ static void begin_transaction(struct smtpd_engine *engine, struct bytes from, co
                    .tls_peer = keep_text(engine, engine->tls_peer),
                    .user = keep_text(engine, engine->user)},
         .from = expect_memory(arena_copy(transaction->arena, from)),
-        .body = (enum mail_body)params->body,
+        .body = bodies[params->body],
         .smtputf8 = params->smtputf8,
         .requiretls = params->requiretls,
         .envid = keep_recipient(engine, params->envid),

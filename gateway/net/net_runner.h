@@ -51,7 +51,8 @@ void net_runner_kill(struct net_runner *runner, int job);
 enum net_runner_kind { NET_RUNNER_RUN, NET_RUNNER_KILL };
 
 struct net_runner_request {
-    int kind, job, command;
+    enum net_runner_kind kind;
+    int job, command;
 };
 
 struct net_runner_reply {
