@@ -85,47 +85,40 @@ static int expect_version(const struct found *found, struct fault *fault)
     return -1;
 }
 
-/* Asked at the start: a right that is missing would else be found by the first mail that needs it. */
-static int expect_rights(struct postgresql_link *link, const struct found *found, struct fault *fault)
+/* Asked at the start: a right that is missing would else be found by the first mail that needs it. A row is what to
+ * say. */
+static int expect_no_row(struct postgresql_link *link, const char *sql, struct fault *fault)
+{
+    PGresult *result = postgresql_ask(link, sql, NULL, false, fault);
+    bool lacks = result != NULL && PQntuples(result) > 0;
+    if (lacks) {
+        fault_set(fault, FAULT_LOCAL, "rights", "postgresql", "%s", PQgetvalue(result, 0, 0));
+    }
+    PQclear(result);
+    return result == NULL || lacks ? -1 : 0;
+}
+
+static int expect_rights(struct postgresql_link *link, struct fault *fault)
 {
     static const char sql[] =
-        "SELECT c.relname FROM pg_class c WHERE c.relnamespace = to_regnamespace('mailweir') AND ("
+        "SELECT format('the role %s may not write to mailweir.%s in database %s: grant it what mailweir(8) lists for"
+        " nodes', current_user, c.relname, current_database())"
+        " FROM pg_class c WHERE c.relnamespace = to_regnamespace('mailweir') AND ("
         "(c.relkind = 'r' AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')"
         " AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')) AND c.relname <> "
         "'version')"
-        " OR (c.relkind = 'S' AND NOT has_sequence_privilege(c.oid, 'USAGE'))) ORDER BY 1 LIMIT 1";
-    PGresult *result = postgresql_ask(link, sql, NULL, false, fault);
-    if (result == NULL) {
-        return -1;
-    }
-    bool lacks = PQntuples(result) > 0;
-    if (lacks) {
-        fault_set(fault, FAULT_LOCAL, "rights", "postgresql",
-                  "the role %s may not write to mailweir.%s in database %s: grant it what mailweir(8) lists for"
-                  " nodes",
-                  found->role, PQgetvalue(result, 0, 0), found->database);
-    }
-    PQclear(result);
-    return lacks ? -1 : 0;
+        " OR (c.relkind = 'S' AND NOT has_sequence_privilege(c.oid, 'USAGE'))) ORDER BY c.relname LIMIT 1";
+    return expect_no_row(link, sql, fault);
 }
 
 /* Who may not even look into the schema hears it so. */
 static int expect_usage(struct postgresql_link *link, struct fault *fault)
 {
-    static const char sql[] = "SELECT current_user, current_database() FROM pg_namespace WHERE nspname = 'mailweir'"
-                              " AND NOT has_schema_privilege(oid, 'USAGE')";
-    PGresult *result = postgresql_ask(link, sql, NULL, false, fault);
-    if (result == NULL) {
-        return -1;
-    }
-    bool lacks = PQntuples(result) > 0;
-    if (lacks) {
-        fault_set(fault, FAULT_LOCAL, "rights", "postgresql",
-                  "the role %s may not use the schema mailweir in database %s: grant it what mailweir(8) lists",
-                  PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1));
-    }
-    PQclear(result);
-    return lacks ? -1 : 0;
+    static const char sql[] =
+        "SELECT format('the role %s may not use the schema mailweir in database %s: grant it what mailweir(8) lists',"
+        " current_user, current_database()) FROM pg_namespace WHERE nspname = 'mailweir'"
+        " AND NOT has_schema_privilege(oid, 'USAGE')";
+    return expect_no_row(link, sql, fault);
 }
 
 int postgresql_schema_expect(struct postgresql_link *link, struct fault *fault)
@@ -137,7 +130,7 @@ int postgresql_schema_expect(struct postgresql_link *link, struct fault *fault)
     if (found.version != POSTGRESQL_SCHEMA_VERSION) {
         return expect_version(&found, fault);
     }
-    return expect_rights(link, &found, fault);
+    return expect_rights(link, fault);
 }
 
 /* ---- migrating ---- */
