@@ -328,14 +328,30 @@ static void take_message(struct imapc_engine *engine, uint32_t number, struct by
     take_found(engine, fields, uid);
 }
 
+/* The server has no field for it, and says so: a damaged message, of which no later look will show more. It is there,
+ * and what it is is not known: it is a gap. */
+static void take_unreadable(struct imapc_engine *engine, uint32_t number, uint32_t uid)
+{
+    struct imapc_locating *locate = &engine->locate;
+    uint32_t at = number - locate->first;
+    bool asked_for = number >= locate->first && number <= locate->end && uid != 0;
+    if (asked_for && !(locate->answered[at / 8] & 1u << at % 8)) {
+        locate->answered[at / 8] |= (uint8_t)(1u << at % 8);
+        locate->answers++;
+        locate->lowest = uid < locate->lowest ? uid : locate->lowest;
+        locate->uids[at] = 0;
+    }
+}
+
 /* UID n, BODY[...] octets, in any order. */
-void imapc_locate_pairs(struct bytes args, uint32_t *uid_r, struct bytes *fields_r)
+void imapc_locate_pairs(struct bytes args, uint32_t *uid_r, struct bytes *fields_r, bool *nil_r)
 {
     static const struct bytes none = {(const uint8_t *)"", 0};
     struct imap_token name, value;
     uint64_t uid = 0;
     *fields_r = (struct bytes){NULL, 0};
     *uid_r = 0;
+    *nil_r = false;
     if (imap_token_next(&args, &name) < 0 || name.kind != IMAP_TOKEN_OPEN) {
         return;
     }
@@ -349,6 +365,8 @@ void imapc_locate_pairs(struct bytes args, uint32_t *uid_r, struct bytes *fields
             disregard(bytes_to_u64(value.text, &uid));
         } else if (bytes_starts_nocase(name.text, "BODY[") && value.kind == IMAP_TOKEN_STRING) {
             *fields_r = value.text.len > 0 ? value.text : none;
+        } else if (bytes_starts_nocase(name.text, "BODY[")) {
+            *nil_r = bytes_is_nocase(value.text, "NIL");
         }
     }
     *uid_r = uid <= UINT32_MAX ? (uint32_t)uid : 0;
@@ -358,8 +376,13 @@ static void take_pairs(struct imapc_engine *engine, uint32_t number, struct byte
 {
     struct bytes fields;
     uint32_t uid;
-    imapc_locate_pairs(args, &uid, &fields);
-    take_message(engine, number, fields, uid);
+    bool is_nil;
+    imapc_locate_pairs(args, &uid, &fields, &is_nil);
+    if (is_nil) {
+        take_unreadable(engine, number, uid);
+    } else {
+        take_message(engine, number, fields, uid);
+    }
 }
 
 void imapc_locate_data(struct imapc_engine *engine, const struct imap_reply *reply)

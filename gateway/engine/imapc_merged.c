@@ -59,6 +59,7 @@ void imapc_merged_data(struct imapc_engine *engine, const struct imap_reply *rep
 {
     struct bytes fields;
     uint32_t uid;
+    bool is_nil;
     if (engine->phase == IMAPC_PHASE_MERGED) {
         imapc_mark_of(&engine->merging.mark, reply);
         return;
@@ -66,7 +67,7 @@ void imapc_merged_data(struct imapc_engine *engine, const struct imap_reply *rep
     if (!bytes_is_nocase(reply->name, "FETCH")) {
         return;
     }
-    imapc_locate_pairs(reply->args, &uid, &fields);
+    imapc_locate_pairs(reply->args, &uid, &fields, &is_nil);
     if (uid == filed(engine)->uid && fields.ptr != NULL) {
         struct mail_header_field field;
         bool has_field = mail_header_find(fields, MAIL_ID_FIELD, &field) == 1;

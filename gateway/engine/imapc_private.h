@@ -474,8 +474,9 @@ void imapc_elsewhere_fetch_enter(struct imapc_engine *engine);
 void imapc_elsewhere_fetch_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 
 /* imapc_locate.c */
-/* UID and id fields of a FETCH response, behind its number: the fields are NULL when they are not there. */
-void imapc_locate_pairs(struct bytes args, uint32_t *uid_r, struct bytes *fields_r);
+/* UID and id fields of a FETCH response, behind its number: the fields are NULL when they are not there; *nil_r: the
+ * server says so itself. */
+void imapc_locate_pairs(struct bytes args, uint32_t *uid_r, struct bytes *fields_r, bool *nil_r);
 void imapc_examine_enter(struct imapc_engine *engine);
 void imapc_examine_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_fetch_enter(struct imapc_engine *engine);

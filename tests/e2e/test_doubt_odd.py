@@ -150,6 +150,20 @@ class NotSelectable(Odd):
         return "NO [CANNOT] Mailbox is not selectable" if step == "examine" else None
 
 
+class Unreadable(Odd):
+    """Nothing was kept; of somebody else's message it can read nothing, and says so each time."""
+    kept, notes = False, ("possible_duplicate",)
+
+    class session(Session):
+        def send(self, data):
+            if isinstance(data, bytes) and b"FETCH (UID 2 " in data:
+                data = b'* 2 FETCH (UID 2 BODY[HEADER.FIELDS (X-Mailweir-Id)] NIL)\r\n'
+            super().send(data)
+
+    def meanwhile(self):
+        fill(self.fake, 3)
+
+
 class NoBound(Odd):
     """It tells UIDNEXT nowhere any more."""
     kept, notes = False, ("possible_duplicate",)
@@ -222,7 +236,7 @@ class FewerUids(Odd):
             super().send(text)
 
 
-KINDS = [OtherValidityInOk, OtherValidityInOkAndGone, UidOfAnotherFolder, SetBack, SameUidTwice, Noise, LostInTheLook, NotSelectable, NoBound, SameUidAgain,
+KINDS = [OtherValidityInOk, OtherValidityInOkAndGone, UidOfAnotherFolder, SetBack, SameUidTwice, Noise, LostInTheLook, NotSelectable, Unreadable, NoBound, SameUidAgain,
          ExpungedInTheLook, RefusedAndKept, RefusedForUnavailableAndKept, RefusedForServerbugAndKept, FewerUids]
 
 

@@ -132,6 +132,9 @@ static void each_seen(const struct doubt *doubt, struct doubt_look *look)
 {
     for (look->seen = 0; look->seen <= 9; look->seen++) {
         for (unsigned bits = 0; bits < 32; bits++) {
+            if ((bits & 16) != 0 && (bits & 5) != 0) {
+                continue; /* what is found or cut says more than what vanished */
+            }
             look->vanished = bits & 16 ? 4 : 0;
             look->found = bits & 1;
             look->early = bits & 2;
