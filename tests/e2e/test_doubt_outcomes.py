@@ -159,6 +159,23 @@ def test_account_gone(world):
     assert state["up"] is False
 
 
+def test_account_put_back(world):
+    """Taken out of the configuration and put back: it is asked there then."""
+    gateway, fake, state = doubtful(world)
+    other = FakeImap(world)
+    upstreams, default = gateway.configuration["upstreams"], gateway.configuration["default"]
+    rules, gateway.rules = gateway.rules, []
+    gateway.configuration["upstreams"] = {"other": {**upstreams["corp"], "address": f"127.0.0.1:{other.port}"}}
+    gateway.configuration["default"] = {"upstream": "other", "folder": "INBOX"}
+    reload(gateway)
+    wait(lambda: gateway.events("upstream_removed"), "the upstream removed")
+    gateway.configuration.update(upstreams=upstreams, default=default)
+    gateway.rules = rules
+    state["up"] = True
+    reload(gateway)
+    end(gateway, [fake, other], 1, "found")
+
+
 def test_message_that_ends_sessions(world):
     """One message ends each session that it comes in, others pass: they are filed at once, it is set aside with the reason, and the account is innocent."""
     fake = FakeImap(world, fault=lambda step, session, **facts:
