@@ -484,6 +484,30 @@ static void test_missing(void **state)
     assert_int_equal(doubt_judge(&doubt, &look, &why), DOUBT_AGAIN);
 }
 
+/* How far down the folder is looked through. */
+static void test_from(void **state)
+{
+    static const struct {
+        struct doubt_mark then, now;
+        uint32_t from;
+    } cases[] = {
+        {{.validity = 7, .next = 5}, {.validity = 7, .next = 9}, 5},
+        {{.validity = 7, .next = 5}, {.validity = 7, .next = 5}, 5},
+        {{.validity = 7, .next = 5}, {.validity = 7, .next = 4}, 1},
+        {{.validity = 7, .next = 5}, {.validity = 7}, 5},
+        {{.validity = 7, .next = 5}, {.validity = 8, .next = 9}, 1},
+        {{.validity = 7, .next = 5}, {.next = 9}, 1},
+        {{.next = 5}, {.next = 9}, 1},
+        {{.validity = 7}, {.validity = 7, .next = 9}, 1},
+        {{.validity = 7, .next = 5, .folder = "a"}, {.validity = 7, .next = 9, .folder = "b"}, 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct doubt doubt = {.open = true, .mark = cases[i].then};
+        assert_int_equal(doubt_from(&doubt, &cases[i].now), cases[i].from);
+    }
+}
+
 /* Its time begins anew when it is tried again behind a dead letter, or for the first time when it has lain for long; and once for each. */
 static void test_age(void **state)
 {
@@ -564,6 +588,7 @@ int main(void)
                                        cmocka_unit_test(test_arises_once), cmocka_unit_test(test_kills),
                                        cmocka_unit_test(test_text),        cmocka_unit_test(test_says_what_is_missing),
                                        cmocka_unit_test(test_kills_alone), cmocka_unit_test(test_names),
-                                       cmocka_unit_test(test_missing),     cmocka_unit_test(test_age)};
+                                       cmocka_unit_test(test_missing),     cmocka_unit_test(test_age),
+                                       cmocka_unit_test(test_from)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
