@@ -183,7 +183,9 @@ static void print_delivery(const json_t *delivery)
         printf(" as UID %" PRId64 " (UIDVALIDITY %" PRId64 ")", document_member_number(delivery, "uid"),
                document_member_number(delivery, "uidvalidity"));
     }
-    printf("%s\n", json_is_true(json_object_get(delivery, "uncertain")) ? "; it may lie there already" : "");
+    printf("%s\n", json_is_true(json_object_get(delivery, "uncertain"))
+                       ? "; it may lie there already, and is looked for before it is sent again"
+                       : "");
     print_pause(delivery);
 }
 
