@@ -28,6 +28,7 @@ class Odd:
     good = 0
     session = Session
     copies, notes = 1, ("found",)
+    prefix = b""          # what the message begins with
 
     def __init__(self, world):
         self.fake = FakeImap(world, fault=self.fault, session=self.session)
@@ -236,12 +237,29 @@ class FewerUids(Odd):
             super().send(text)
 
 
-KINDS = [OtherValidityInOk, OtherValidityInOkAndGone, UidOfAnotherFolder, SetBack, SameUidTwice, Noise, LostInTheLook, NotSelectable, Unreadable, NoBound, SameUidAgain,
+class BeginsWithBlank(Odd):
+    """What the message begins with would be a part of the field in front of it, which is ours."""
+    prefix = b" folded into what stands before\r\n"
+
+
+class BeginsWithTab(Odd):
+    prefix = b"\tand so is this\r\n \r\n"
+
+
+class BeginsWithIds(Odd):
+    prefix = b"X-Mailweir-Id: 01FORGED.1\r\nx-mailweir-id:\r\n 01FORGED.2\r\n"
+
+
+class BeginsWithBody(Odd):
+    prefix = b"\r\n"
+
+
+KINDS = [BeginsWithBlank, BeginsWithTab, BeginsWithIds, BeginsWithBody, OtherValidityInOk, OtherValidityInOkAndGone, UidOfAnotherFolder, SetBack, SameUidTwice, Noise, LostInTheLook, NotSelectable, Unreadable, NoBound, SameUidAgain,
          ExpungedInTheLook, RefusedAndKept, RefusedForUnavailableAndKept, RefusedForServerbugAndKept, FewerUids]
 
 
-def send(gateway, name, number):
-    gateway.send(message(f"{name} {number}", number=number), to=[f"{name}@example.net"])
+def send(gateway, name, odd, number):
+    gateway.send(odd.prefix + message(f"{name} {number}", number=number), to=[f"{name}@example.net"])
 
 
 def check(gateway, name, odd):
@@ -264,12 +282,12 @@ def test_odd_servers(world):
     gateway.start()
     for name, odd in odds.items():
         for number in range(odd.good):
-            send(gateway, name, number)
+            send(gateway, name, odd, number)
     for name, odd in odds.items():
         wait(lambda: odd.fake.appends == odd.good, f"what comes before, to {name}")
     odds["setback"].restore()
     for name, odd in odds.items():
-        send(gateway, name, 9)
+        send(gateway, name, odd, 9)
     for name, odd in odds.items():
         wait(lambda: odd.done or isinstance(odd, FewerUids), f"doubt at {name}")
         odd.up()
