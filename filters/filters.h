@@ -94,6 +94,21 @@ struct filters_rule_info {
 /* Rule number `index`: those of "rules" first, in order, then group by group. Strings live in the set. */
 struct filters_rule_info filters_rule_at(const struct filters_set *set, size_t index);
 
+/*
+ * Of many patterns over one subject, those that surely do not match are told in one pass (Vectorscan). What that takes
+ * is made in steps of some tens of milliseconds, by one thread, while others decide by the set: decisions are the same
+ * before, meanwhile and after. Where the program was built without the library, there is nothing to make.
+ */
+struct filters_hastened {
+    size_t subject, pattern; /* where the next step goes on; all zero before the first one */
+    size_t ready;            /* patterns that are in */
+    size_t octets;           /* of memory that it takes */
+};
+/* One step. False: there is none any more. */
+MUST_USE bool filters_hasten(const struct filters_set *set, struct filters_hastened *progress);
+/* How many patterns there are for it. */
+size_t filters_hasten_wanted(const struct filters_set *set);
+
 /* ---- decide ---- */
 
 /* Buffers that a decision reuses; one per thread. */

@@ -20,7 +20,7 @@ struct filters_pattern {
     char *text;
     unsigned groups;
     bool jit;
-    bool words, nocase;
+    bool words, nocase, ignore_case; /* ignore_case: as it is compiled; nocase: or as it says at its beginning */
     unsigned number;
     struct filters_needles needles;
 };
@@ -36,6 +36,7 @@ struct filters_matcher {
 static pcre2_code *compile_pattern(const char *text, uint32_t options, int *error_r, size_t *offset_r)
 {
     pcre2_compile_context *context = expect_memory(pcre2_compile_context_create(NULL));
+    pcre2_set_newline(context, PCRE2_NEWLINE_LF); /* however the library was built: filters_coarse.h knows no other */
     pcre2_set_max_pattern_length(context, FILTERS_PATTERN_MAX_LENGTH);
     pcre2_set_parens_nest_limit(context, FILTERS_PATTERN_NEST_LIMIT);
     pcre2_code *code = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, options, error_r, offset_r, context);
@@ -72,7 +73,7 @@ static struct filters_pattern *new_pattern(const char *text, bool ignore_case, s
     }
     pattern->jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
     struct filters_scan scan;
-    pattern->nocase = ignore_case;
+    pattern->nocase = pattern->ignore_case = ignore_case;
     if (filters_scan(pattern->text, &scan)) {
         pattern->words = scan.words;
     }
@@ -106,6 +107,11 @@ void filters_pattern_free(struct filters_pattern **pattern)
 const char *filters_pattern_text(const struct filters_pattern *pattern)
 {
     return pattern->text;
+}
+
+bool filters_pattern_ignores_case(const struct filters_pattern *pattern)
+{
+    return pattern->ignore_case;
 }
 
 unsigned filters_pattern_groups(const struct filters_pattern *pattern)

@@ -28,7 +28,10 @@ struct filters_matcher;
  */
 MUST_USE struct filters_pattern *filters_pattern_new(const char *text, bool ignore_case, struct buf *error);
 void filters_pattern_free(struct filters_pattern **pattern);
+/* In NFC. */
 const char *filters_pattern_text(const struct filters_pattern *pattern);
+/* Whether it was compiled so. */
+bool filters_pattern_ignores_case(const struct filters_pattern *pattern);
 /* Groups that capture; the whole match is group 0 and not counted. */
 unsigned filters_pattern_groups(const struct filters_pattern *pattern);
 /* The numbers of the groups of that name: with (?J) several may have it, else there is one or none. Returns how many.

@@ -12,10 +12,12 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "filters/filters_automata.h"
 #include "filters/filters_scan.h"
 
 #define GRAM         FILTERS_NEEDLE_ENOUGH
-#define PATTERNS_MIN 16u   /* below, trying them costs no more than looking */
+#define PATTERNS_MIN 16u   /* below, trying them costs no more than looking for needles */
+#define AUTOMATA_MIN 4u    /* the same, for a pass of automata */
 #define FILTER_WORDS 2048u /* 16 KiB: 2^17 bits */
 #define NONE         UINT32_MAX
 
@@ -34,10 +36,13 @@ struct filters_prefilter {
     unsigned head_bits;
     struct needle *needles;
     size_t needle_count;
-    uint32_t *postings; /* numbers of patterns */
-    uint64_t *all;      /* the patterns that have a needle here, as bits by number */
-    uint64_t *nocase;   /* those of them that ignore case */
-    size_t words;       /* of each of both */
+    uint32_t *postings;                      /* numbers of patterns */
+    uint64_t *all;                           /* the patterns that have a needle here, as bits by number */
+    uint64_t *nocase;                        /* those of them that ignore case */
+    size_t words;                            /* of each of both */
+    const struct filters_pattern **patterns; /* all of the subject's, with needles and without */
+    size_t pattern_count;
+    struct filters_automata *automata; /* over them; NULL: there are none */
 };
 
 /* One pattern of the subject while it is built. */
@@ -51,6 +56,8 @@ struct build {
     struct entry *entries;
     size_t count, size;
     uint64_t *seen; /* patterns that are among the entries, or have no needle */
+    const struct filters_pattern **patterns;
+    size_t pattern_count;
 };
 
 /* ---- looking ---- */
@@ -139,20 +146,11 @@ static void look_into(const struct filters_prefilter *prefilter, struct bytes te
     }
 }
 
-void filters_run_look_for_needles(struct filters_run *run, const struct filters_subject *subject,
-                                  struct filters_fetched *fetched)
+/* ---- all of a subject's values ---- */
+
+static void look_for_needles(const struct filters_prefilter *prefilter, const struct filters_fetched *fetched,
+                             uint64_t *found, uint64_t *ruled_out)
 {
-    const struct filters_prefilter *prefilter = subject->prefilter;
-    size_t octets = 0;
-    fetched->looked = true;
-    for (size_t i = 0; i < fetched->count; i++) {
-        octets += fetched->values[i].text.len + fetched->values[i].paragraphs.len;
-    }
-    uint64_t *found = arena_array(run->arena, prefilter->needle_count / 64 + 1, sizeof *found);
-    uint64_t *ruled_out = arena_array(run->arena, prefilter->words, sizeof *ruled_out);
-    if (found == NULL || ruled_out == NULL || !filters_run_may_test(run, octets)) {
-        return; /* each pattern will tell by itself */
-    }
     memcpy(ruled_out, prefilter->all, prefilter->words * sizeof *ruled_out);
     for (size_t i = 0; i < fetched->count; i++) {
         const struct filters_value *value = &fetched->values[i];
@@ -162,10 +160,69 @@ void filters_run_look_for_needles(struct filters_run *run, const struct filters_
             look_into(prefilter, value->paragraphs, found, ruled_out);
         }
     }
+}
+
+/* Where it cannot be told for one text, nothing is known. */
+static bool look_by_automata(const struct filters_prefilter *prefilter, const struct filters_fetched *fetched,
+                             uint64_t *ruled_out)
+{
+    struct filters_automata_look look;
+    if (prefilter->automata == NULL || !filters_automata_begin(prefilter->automata, &look, ruled_out)) {
+        return false;
+    }
+    bool told = true, whole = true;
+    for (size_t i = 0; i < prefilter->words; i++) {
+        whole = whole && (prefilter->all[i] & ~ruled_out[i]) == 0;
+    }
+    for (size_t i = 0; i < fetched->count && told; i++) {
+        const struct filters_value *value = &fetched->values[i];
+        told = filters_automata_look(&look, value->text, ruled_out) &&
+               (value->paragraphs.ptr == NULL || filters_automata_look(&look, value->paragraphs, ruled_out));
+    }
+    filters_automata_end(&look);
+    if (!told) {
+        memset(ruled_out, 0, prefilter->words * sizeof *ruled_out);
+    }
+    return told && whole;
+}
+
+void filters_run_prefilter(struct filters_run *run, const struct filters_subject *subject,
+                           struct filters_fetched *fetched)
+{
+    const struct filters_prefilter *prefilter = subject->prefilter;
+    size_t octets = 0;
+    fetched->looked = true;
+    for (size_t i = 0; i < fetched->count; i++) {
+        octets += fetched->values[i].text.len + fetched->values[i].paragraphs.len;
+    }
+    uint64_t *ruled_out = arena_array(run->arena, prefilter->words, sizeof *ruled_out);
+    if (ruled_out == NULL || !filters_run_may_test(run, octets)) {
+        return; /* each pattern will tell by itself */
+    }
     fetched->ruled_out = ruled_out;
+    if (look_by_automata(prefilter, fetched, ruled_out)) {
+        return; /* of what has a needle it knows all, and better */
+    }
+    uint64_t *found = arena_array(run->arena, prefilter->needle_count / 64 + 1, sizeof *found);
+    uint64_t *by_needle = arena_array(run->arena, prefilter->words, sizeof *by_needle);
+    if (found == NULL || by_needle == NULL) {
+        return;
+    }
+    look_for_needles(prefilter, fetched, found, by_needle);
+    for (size_t i = 0; i < prefilter->words; i++) {
+        ruled_out[i] |= by_needle[i];
+    }
 }
 
 /* ---- building ---- */
+
+/* For one more behind `count`: in doubling steps. */
+static void grow(const struct filters_pattern ***patterns, size_t count)
+{
+    if ((count & (count - 1)) == 0) {
+        *patterns = expect_memory(realloc(*patterns, (count == 0 ? 1 : count * 2) * sizeof **patterns));
+    }
+}
 
 static void add_pattern(struct build *build, const struct filters_pattern *pattern)
 {
@@ -177,6 +234,8 @@ static void add_pattern(struct build *build, const struct filters_pattern *patte
         return;
     }
     set_bit(build->seen, number);
+    grow(&build->patterns, build->pattern_count);
+    build->patterns[build->pattern_count++] = pattern;
     for (size_t i = 0; i < count; i++) {
         if (build->count == build->size) {
             build->size = build->size == 0 ? 64 : build->size * 2;
@@ -256,13 +315,15 @@ static struct filters_prefilter *new_prefilter(const struct filters_set *set, st
     prefilter->words = set->pattern_count / 64 + 1;
     prefilter->all = expect_calloc(prefilter->words, sizeof *prefilter->all);
     prefilter->nocase = expect_calloc(prefilter->words, sizeof *prefilter->nocase);
-    prefilter->needles = expect_calloc(build->count, sizeof *prefilter->needles);
-    prefilter->postings = expect_calloc(build->count, sizeof *prefilter->postings);
+    prefilter->needles = expect_calloc(build->count + 1, sizeof *prefilter->needles);
+    prefilter->postings = expect_calloc(build->count + 1, sizeof *prefilter->postings);
     for (prefilter->head_bits = 8; (size_t)1 << prefilter->head_bits < build->count * 2; prefilter->head_bits++) {
     }
     prefilter->heads = expect_calloc((size_t)1 << prefilter->head_bits, sizeof *prefilter->heads);
     memset(prefilter->heads, 0xff, ((size_t)1 << prefilter->head_bits) * sizeof *prefilter->heads);
-    qsort(build->entries, build->count, sizeof *build->entries, by_needle);
+    if (build->count > 0) {
+        qsort(build->entries, build->count, sizeof *build->entries, by_needle);
+    }
     for (size_t i = 0; i < build->count; i++) {
         const struct entry *entry = &build->entries[i];
         if (i == 0 || by_needle(entry, &build->entries[i - 1]) != 0) {
@@ -278,6 +339,15 @@ static struct filters_prefilter *new_prefilter(const struct filters_set *set, st
     return prefilter;
 }
 
+static void take_patterns(const struct filters_set *set, struct filters_prefilter *prefilter, struct build *build)
+{
+    size_t parts = (build->pattern_count + FILTERS_AUTOMATA_PART - 1) / FILTERS_AUTOMATA_PART;
+    prefilter->patterns = build->patterns;
+    prefilter->pattern_count = build->pattern_count;
+    prefilter->automata = filters_automata_new(parts, set->pattern_count);
+    build->patterns = NULL;
+}
+
 void filters_prefilter_build(struct filters_set *set)
 {
     struct build *builds = expect_calloc(set->subject_count + 1, sizeof *builds);
@@ -290,9 +360,14 @@ void filters_prefilter_build(struct filters_set *set)
         }
     }
     for (size_t i = 0; i < set->subject_count; i++) {
-        if (builds[i].count >= PATTERNS_MIN) {
+        bool automata = builds[i].pattern_count >= AUTOMATA_MIN && filters_automata_possible();
+        if (builds[i].count >= PATTERNS_MIN || automata) {
             set->subjects[i]->prefilter = new_prefilter(set, &builds[i]);
         }
+        if (automata) {
+            take_patterns(set, set->subjects[i]->prefilter, &builds[i]);
+        }
+        free(builds[i].patterns);
         free(builds[i].entries);
         free(builds[i].seen);
     }
@@ -304,6 +379,8 @@ void filters_prefilter_free(struct filters_prefilter **prefilter)
     if (*prefilter == NULL) {
         return;
     }
+    filters_automata_free(&(*prefilter)->automata);
+    free((*prefilter)->patterns);
     free((*prefilter)->heads);
     free((*prefilter)->needles);
     free((*prefilter)->postings);
@@ -311,4 +388,33 @@ void filters_prefilter_free(struct filters_prefilter **prefilter)
     free((*prefilter)->nocase);
     free(*prefilter);
     *prefilter = NULL;
+}
+
+/* ---- hastening ---- */
+
+bool filters_hasten(const struct filters_set *set, struct filters_hastened *progress)
+{
+    for (; progress->subject < set->subject_count; progress->subject++, progress->pattern = 0) {
+        const struct filters_prefilter *prefilter = set->subjects[progress->subject]->prefilter;
+        if (prefilter == NULL || progress->pattern == prefilter->pattern_count) {
+            continue;
+        }
+        size_t left = prefilter->pattern_count - progress->pattern;
+        size_t count = left < FILTERS_AUTOMATA_PART ? left : FILTERS_AUTOMATA_PART;
+        size_t before = filters_automata_octets(prefilter->automata);
+        progress->ready += filters_automata_add(prefilter->automata, prefilter->patterns + progress->pattern, count);
+        progress->octets += filters_automata_octets(prefilter->automata) - before;
+        progress->pattern += count;
+        return true;
+    }
+    return false;
+}
+
+size_t filters_hasten_wanted(const struct filters_set *set)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < set->subject_count; i++) {
+        count += set->subjects[i]->prefilter == NULL ? 0 : set->subjects[i]->prefilter->pattern_count;
+    }
+    return count;
 }

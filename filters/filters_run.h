@@ -36,7 +36,7 @@ struct filters_fetched {
     enum { FILTERS_NOT_FETCHED, FILTERS_FETCHED, FILTERS_NOT_YET } state;
     struct filters_value *values;
     size_t count, size;
-    bool looked;               /* for the needles of the subject's patterns, when it has a prefilter */
+    bool looked;               /* by the subject's prefilter, when it has one */
     const uint64_t *ruled_out; /* as bits by number: patterns that match none of the values; NULL: nothing is known */
 };
 
@@ -87,8 +87,8 @@ MUST_USE int filters_run_fold(struct filters_run *run, struct filters_value *val
 /* Forgets what depends on the recipient. */
 void filters_run_next_recipient(struct filters_run *run, size_t recipient);
 /* Looks into all values of the subject, which has a prefilter, and whose values are there (filters_prefilter.h). */
-void filters_run_look_for_needles(struct filters_run *run, const struct filters_subject *subject,
-                                  struct filters_fetched *fetched);
+void filters_run_prefilter(struct filters_run *run, const struct filters_subject *subject,
+                           struct filters_fetched *fetched);
 /* Whether the pattern of that number matches none of the subject's values, for sure. */
 static inline bool filters_run_rules_out(struct filters_run *run, const struct filters_subject *subject,
                                          unsigned number)
@@ -98,7 +98,7 @@ static inline bool filters_run_rules_out(struct filters_run *run, const struct f
         return false;
     }
     if (!fetched->looked) {
-        filters_run_look_for_needles(run, subject, fetched);
+        filters_run_prefilter(run, subject, fetched);
     }
     return fetched->ruled_out != NULL && (fetched->ruled_out[number / 64] >> (number % 64) & 1) != 0;
 }

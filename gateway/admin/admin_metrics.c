@@ -472,6 +472,12 @@ static void write_program(struct metrics_text *text, const struct admin *admin)
     one(text, METRICS_COUNTER, "mailweir_loop_slow_turns_total",
         "Turns of the event loop longer than 250 ms; slow_turn in the log says what they did.", state.slow_turns);
     one(text, METRICS_GAUGE, "mailweir_rules", "Rules in force.", state.rules);
+    size_t wanted, ready;
+    decision_hastened(gateway_decision(admin->gateway), &wanted, &ready);
+    one(text, METRICS_GAUGE, "mailweir_rule_patterns_wanted",
+        "Patterns of the rules in force that can be looked for in one pass.", wanted);
+    one(text, METRICS_GAUGE, "mailweir_rule_patterns_ready", "Those of them that are; the others are tried one by one.",
+        ready);
     one(text, METRICS_GAUGE, "mailweir_config_last_reload_successful",
         "1 when the last load of configuration and rules was good.", state.last_load_good);
     metrics_family(text, METRICS_GAUGE, "mailweir_config_last_reload_success_timestamp_seconds",

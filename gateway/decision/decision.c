@@ -3,6 +3,8 @@
  */
 #include "decision/decision.h"
 #include "decision/counters.h"
+#include "decision/hasten.h"
+#include "decision/rules_share.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,13 +18,6 @@
 #define RECIPIENT_LOOP_US 1000
 #define RECIPIENT_LANE_MS 10000
 
-/* A rule set and who uses it: the current one, and decisions that began with it. Only the loop counts. */
-struct rules_share {
-    struct filters_set *set;
-    struct filters_cost *costs; /* by the number of the rule */
-    unsigned owners;
-};
-
 struct decision {
     struct net_loop *loop;
     struct net_lane *lane;
@@ -30,6 +25,7 @@ struct decision {
     struct rules_share *rules;
     struct rule_stats *stats;
     struct counters *counters;
+    struct hasten *hasten;
     struct recent *recent;                                      /* NULL: none are kept */
     struct filters_scratch *loop_scratch;                       /* for recipients, on the loop */
     struct filters_scratch *lane_scratch[NET_LANE_WORKERS_MAX]; /* each its thread's, made when it is needed */
@@ -58,26 +54,6 @@ struct decision_job {
     void *done_ctx;
 };
 
-static struct rules_share *share_new(struct filters_set **set)
-{
-    struct rules_share *share = expect_calloc(1, sizeof *share);
-    share->set = *set;
-    share->costs = expect_calloc(filters_rule_count(*set) + 1, sizeof *share->costs);
-    share->owners = 1;
-    *set = NULL;
-    return share;
-}
-
-static void share_release(struct rules_share **share)
-{
-    if (*share != NULL && --(*share)->owners == 0) {
-        filters_set_free(&(*share)->set);
-        free((*share)->costs);
-        free(*share);
-    }
-    *share = NULL;
-}
-
 /* As far back as the rules ask. */
 static bool keep_counters(struct decision *decision)
 {
@@ -86,17 +62,25 @@ static bool keep_counters(struct decision *decision)
     return counters_keep(decision->counters, wanted, count);
 }
 
+static void begin_hasten(struct decision *decision)
+{
+    struct rules_share *share = decision_share(decision);
+    hasten_begin(decision->hasten, &share);
+}
+
 struct decision *decision_new(struct net_loop *loop, struct filters_set **set, struct log *log)
 {
     struct decision *decision = expect_calloc(1, sizeof *decision);
     decision->loop = loop;
     decision->log = log;
     decision->lane = net_lane_new_wide(loop, "filter");
-    decision->rules = share_new(set);
+    decision->rules = rules_share_new(set);
     decision->stats = rule_stats_new();
     decision->counters = counters_new();
     disregard(keep_counters(decision)); /* whoever begins finds them all */
     decision->loop_scratch = filters_scratch_new();
+    decision->hasten = hasten_new(loop, log);
+    begin_hasten(decision);
     return decision;
 }
 
@@ -106,8 +90,9 @@ void decision_free(struct decision **decision)
         return;
     }
     NET_EXPECT_LOOP((*decision)->loop);
+    hasten_free(&(*decision)->hasten);
     net_lane_free(&(*decision)->lane);
-    share_release(&(*decision)->rules);
+    rules_share_release(&(*decision)->rules);
     rule_stats_free(&(*decision)->stats);
     counters_free(&(*decision)->counters);
     recent_free(&(*decision)->recent);
@@ -122,8 +107,9 @@ void decision_free(struct decision **decision)
 bool decision_replace(struct decision *decision, struct filters_set **set)
 {
     NET_EXPECT_LOOP(decision->loop);
-    share_release(&decision->rules);
-    decision->rules = share_new(set);
+    rules_share_release(&decision->rules);
+    decision->rules = rules_share_new(set);
+    begin_hasten(decision);
     return keep_counters(decision);
 }
 
@@ -209,7 +195,7 @@ static void *begin_session(void *ctx)
 static void end_session(void *rules)
 {
     struct rules_share *share = rules;
-    share_release(&share);
+    rules_share_release(&share);
 }
 
 /* In a work function: the scratch of this thread. */
@@ -262,7 +248,7 @@ static void on_recipient(void *ctx)
     reception_decided_fn *done = job->done;
     void *done_ctx = job->done_ctx;
     note_slowness(job->decision, job->took_us);
-    share_release(&job->rules);
+    rules_share_release(&job->rules);
     free(job);
     done(done_ctx, &answer);
 }
@@ -437,7 +423,7 @@ static void on_worked(void *ctx)
     reception_decided_fn *done = job->done;
     void *done_ctx = job->done_ctx;
     end_sample(job);
-    share_release(&job->rules);
+    rules_share_release(&job->rules);
     free(job);
     done(done_ctx, &answer);
 }
@@ -524,6 +510,11 @@ struct recent *decision_recent(const struct decision *decision)
     return decision->recent;
 }
 
+void decision_hastened(const struct decision *decision, size_t *wanted_r, size_t *ready_r)
+{
+    hasten_state(decision->hasten, wanted_r, ready_r);
+}
+
 const struct filters_set *decision_set(const struct decision *decision)
 {
     return decision->rules->set;
@@ -548,5 +539,5 @@ const struct filters_set *decision_shared_set(const struct rules_share *share)
 
 void decision_release(struct rules_share **share)
 {
-    share_release(share);
+    rules_share_release(share);
 }

@@ -60,6 +60,9 @@ void decision_release(struct rules_share **share);
  */
 #define DECISION_SAMPLE_MS 100
 const struct filters_cost *decision_costs(const struct decision *decision);
+/* Of the patterns of the set that new decisions use: how many can be looked for in one pass, and how many are by now.
+ */
+void decision_hastened(const struct decision *decision, size_t *wanted_r, size_t *ready_r);
 /* The set that new decisions use; valid until it is replaced. */
 const struct filters_set *decision_set(const struct decision *decision);
 

@@ -415,3 +415,28 @@ def test_failing_tests_keep_the_gateway_from_starting(world):
     assert status == 78 and 'bad.json:1:' in err and "rejected: expected false, got true" in err, err
     status, _, err = gateway.run("run")
     assert status == 78 and "fails" in err, err
+
+
+def test_many_patterns_are_made_fast_beside_the_mail(world):
+    """What is refused is refused from the first message on; and the patterns are ready soon, where the program was built for that."""
+    possible = "Vectorscan" in json.loads(mailweir("version", "--json")[1])["libraries"]
+    rules = [{"name": f"r{i}", "if": {"header": "Subject", "matches": f"[A-Z]{{3}}-[{i % 10}-9]{{{i // 10 + 1}}}$"}, "then": [{"reject": f"by {i}"}]}
+             for i in range(300)]
+    gateway = world.mailweir(None, rules)
+    gateway.configuration["log"] = {"level": "debug"}
+    gateway.start()
+    metric = lambda name: int(re.search(rf"^mailweir_rule_patterns_{name} (\d+)$", Admin(gateway).get("/metrics").text, re.M).group(1))  # noqa: E731
+    for step in range(2):
+        with smtplib.SMTP("127.0.0.1", gateway.port) as client:
+            for subject, answer in (("ABC-7", "by 0"), ("abc-7", None), ("ABC-99999999999999999999", "by 190")):
+                try:
+                    client.sendmail("a@b.example", ["x@y.example"], f"Subject: {subject}\r\n\r\n")
+                    assert answer is None, subject
+                except smtplib.SMTPDataError as refused:
+                    assert answer is not None and answer in refused.smtp_error.decode(), (subject, refused)
+        if step == 0:
+            assert metric("wanted") == (300 if possible else 0)
+            wait(lambda: metric("ready") == metric("wanted"), "patterns")
+    if possible:
+        line = wait(lambda: gateway.events("patterns_hastened"), "the line of the log")[0]
+        assert line["patterns"] == line["ready"] == 300 and line["limit"] == "none", line

@@ -24,7 +24,7 @@ FLOORS = {
     "gateway/mail": ({"base", "proto"}, {"glib.h", "iconv.h", "idn2.h"}),
     "gateway/engine": ({"base", "proto", "mail"}, {"gsasl.h"}),
     "gateway/document": ({"base"}, {"jansson.h"}),
-    "filters": ({"base", "document", "proto", "mail", "filters"}, {"glib.h", "pcre2.h", "jansson.h"}),
+    "filters": ({"base", "document", "proto", "mail", "filters"}, {"glib.h", "pcre2.h", "jansson.h", "hs.h", "stdatomic.h"}),
     "gateway/net": ({"base"}, {"uv.h", "openssl/", "seccomp.h", "linux/", "sys/", "dirent.h", "grp.h", "pwd.h", "sched.h", "termios.h", "netinet/", *SYSTEM}),
     "gateway/store": ({"base", "mail"}, {"jansson.h", "xxhash.h"}),
     "gateway/store/local": ({"base", "mail", "net", "store"}, {"jansson.h", "sqlite3.h", "stdatomic.h"}),

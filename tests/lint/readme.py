@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 # What pkg-config calls it: what people call it.
 LIBRARIES = {"uv": "libuv", "ssl": "OpenSSL", "seccomp": "libseccomp", "pcre2": "PCRE2", "glib": "GLib", "idn2": "libidn2", "jansson": "jansson",
              "microhttpd": "libmicrohttpd", "curl": "libcurl", "sqlite": "SQLite", "pq": "libpq", "gsasl": "libgsasl", "crypt": "libxcrypt",
-             "zlib": "zlib", "xxhash": "xxHash", "cmocka": "cmocka"}
+             "zlib": "zlib", "xxhash": "xxHash", "hs": "Vectorscan", "cmocka": "cmocka"}
 WAYS = 12  # for a newcomer, at least
 WORDS = 1500  # of the front door, at most
 HOUSE, GUIDE = ROOT / "deploy/doc/house.md", ROOT / "deploy/doc/operators-guide.md"
