@@ -14,6 +14,7 @@
 #include "decision/decision.h"
 #include "dispatch/dispatch_condition.h"
 #include "spool/spool_node.h"
+#include "store/store.h"
 
 #define METRICS_MAX (16u << 20)
 #define SUMMARY_MS  10000 /* the store is asked at most so often: with a long queue it takes a while */
@@ -225,7 +226,8 @@ static void write_queue(struct metrics_text *text, struct spool *spool, const st
 /* What waits by upstream and state, and since when: as the store said it last. */
 static void write_ages(struct metrics_text *text, const struct admin *admin)
 {
-    static const char *const states[] = {"waiting", "held", "dead"};
+    const char *const states[] = {store_state_name(STORE_STATE_WAITING), store_state_name(STORE_STATE_HELD),
+                                  store_state_name(STORE_STATE_DEAD)};
     json_t *upstreams = json_object_get(admin->summary, "upstreams"), *one;
     const char *name;
     metrics_family(text, METRICS_GAUGE, "mailweir_upstream_queue_deliveries", "Deliveries by upstream and state.");

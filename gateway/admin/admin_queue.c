@@ -193,8 +193,7 @@ void admin_get_queue(struct admin_request *request)
 {
     const char *state = admin_query(request, "state"), *order = admin_query(request, "order");
     if (state != NULL && state[0] != '\0' && store_state_of(state) < 0) {
-        admin_answer_error(request, 400, "state", "\"%s\" is no state: waiting, held, dead, filed, dropped or moved",
-                           state);
+        admin_answer_error(request, 400, "state", "\"%s\" is no state: " STORE_STATE_WORDS, state);
         return;
     }
     struct store_key after = {0};

@@ -10,6 +10,7 @@
 
 #include "cli/cli_api.h"
 #include "document/document_member.h"
+#include "store/store.h"
 
 /* What is asked prints a word on each line that begins with two blanks: "  --config   the configuration file". */
 #define WORDS "sed -n 's/^  \\([a-z-]*\\) .*/\\1/p'"
@@ -201,10 +202,9 @@ static int print_asked(const char *file, const char *path, const char *list, con
 
 static int print_kind(const struct cli_command *command, const char *kind, const char *file)
 {
-    static const char *const states[] = {"waiting", "held", "dead", "filed", "dropped", "moved"};
     if (strcmp(kind, "states") == 0) {
-        for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
-            puts(states[i]);
+        for (int state = 0; state < STORE_STATES; state++) {
+            puts(store_state_name((enum store_state)state));
         }
         return EX_OK;
     }

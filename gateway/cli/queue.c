@@ -41,8 +41,7 @@ static int take_numbers(struct queue_options *options, const struct cli_command 
         return cli_usage_error(command, "\"%s\" is no number", options->limit);
     }
     if (options->select.state != NULL && store_state_of(options->select.state) < 0) {
-        return cli_usage_error(command, "\"%s\" is no state: waiting, held, dead, filed, dropped or moved",
-                               options->select.state);
+        return cli_usage_error(command, "\"%s\" is no state: " STORE_STATE_WORDS, options->select.state);
     }
     return EX_OK;
 }
@@ -62,7 +61,7 @@ int queue_parse(struct queue_options *options, unsigned takes, const struct cli_
         {0, CLI_OPTION_CONFIG(&options->config_file)},
         {0, {"spool", &options->path, NULL, "the spool's folder [the configuration's]"}},
         {0, {"json", NULL, &options->json, "JSON instead of text, one object on each line"}},
-        {selection, {"state", &select->state, NULL, "waiting, held, dead, filed, dropped or moved"}},
+        {selection, {"state", &select->state, NULL, STORE_STATE_WORDS}},
         {selection, {"upstream", &select->upstream, NULL, "deliveries to this upstream"}},
         {selection, {"folder", &select->folder, NULL, "into this folder"}},
         {selection, {"from", &select->sender, NULL, "from this envelope sender"}},

@@ -85,8 +85,7 @@ int spool_select_from_json(const json_t *object, struct store_select *select_r, 
         }
     }
     if (select.state != NULL && store_state_of(select.state) < 0) {
-        fault_set(fault, FAULT_PERM, "usage", "select",
-                  "\"%s\" is no state: waiting, held, dead, filed, dropped or moved", select.state);
+        fault_set(fault, FAULT_PERM, "usage", "select", "\"%s\" is no state: " STORE_STATE_WORDS, select.state);
         return -1;
     }
     *select_r = select;

@@ -46,6 +46,8 @@ enum store_state {
     STORE_STATE_MOVED = 5,   /* rerouted, or to its fallback: another delivery of the message has taken its place */
 };
 #define STORE_STATES 6
+/* The words of all of them, for who is told which there are; a test holds it against store_state_name(). */
+#define STORE_STATE_WORDS "waiting, held, dead, filed, dropped or moved"
 
 /* "waiting" ...; and back, -1 for another word. */
 const char *store_state_name(enum store_state state);

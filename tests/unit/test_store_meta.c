@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "mail/mail_query.h"
+#include "store/store.h"
 #include "store/store_meta.h"
 
 static struct mail_recipient recipients[] = {
@@ -426,6 +427,18 @@ static void test_the_arena_is_full(void **state)
     buf_done(&text);
 }
 
+static void test_the_words_of_all_states(void **state)
+{
+    char words[200] = "";
+    (void)state;
+    for (int i = 0; i < STORE_STATES; i++) {
+        const char *between = i == 0 ? "" : i == STORE_STATES - 1 ? " or " : ", ";
+        snprintf(words + strlen(words), sizeof words - strlen(words), "%s%s", between,
+                 store_state_name((enum store_state)i));
+    }
+    assert_string_equal(words, STORE_STATE_WORDS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -441,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_a_date_before_1970),
         cmocka_unit_test(test_changed_at_each_octet),
         cmocka_unit_test(test_the_arena_is_full),
+        cmocka_unit_test(test_the_words_of_all_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
