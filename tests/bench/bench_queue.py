@@ -4,17 +4,21 @@
 smtp-source of Postfix is the client of both. Both only take mail and keep it: the gateway's upstream is paused, Postfix puts every message on
 hold (no queue manager moves it, the best case for it). Prints for each shape both rates, CPU seconds and syncs for 1,000 messages.
 With "backlog N": fills the gateway's queue with N messages, and prints its memory and the time of a start with it.
-usage: bench_queue.py [small | large | backlog N]
+With "against PROGRAM": this build and another one (an older mailweir) by turns, in rounds; prints the ratios of their medians.
+With "scrub N": what the background check of N messages costs, and what acceptance loses while it runs without a pause.
+usage: bench_queue.py [small | large | backlog N | against PROGRAM [ROUNDS] | scrub N]
 """
 import json
 import pathlib
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
+import harness  # noqa: E402
 from admin_client import Admin  # noqa: E402
 from harness import Process, World, free_port, listens, wait  # noqa: E402
 
@@ -82,6 +86,11 @@ def cpu_seconds(pids):
     return total / 100
 
 
+def thread_seconds(pid):
+    """To the microsecond, of the threads that live: /proc/PID/stat counts in hundredths of a second."""
+    return sum(int(path.read_text().split()[0]) for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+
+
 def shoot(port, sessions, count, octets, to="ops@example.net"):
     """Seconds that smtp-source took."""
     started = time.monotonic()
@@ -147,6 +156,61 @@ def backlog(world, most):
     gateway.stop()
 
 
+def against(world, other, rounds):
+    """What a machine does beside the bench hits both alike: they take turns. Processor time says more than seconds where it does much."""
+    programs = {"old": other, "new": harness.MAILWEIR}
+    gateways, told = {}, {}
+    for name, program in programs.items():
+        harness.MAILWEIR = program
+        gateways[name] = paused_gateway(world, name)
+    print("figure: octets sessions | old/s  cpu s/1000 | new/s  cpu s/1000 | rate new/old  cpu new/old")
+    for octets, sessions, count in SMALL:
+        told = {name: ([], []) for name in gateways}
+        for turn in range(rounds):
+            for name in ("old", "new") if turn % 2 == 0 else ("new", "old"):
+                gateway = gateways[name]
+                before = thread_seconds(gateway.process.popen.pid)
+                told[name][0].append(count / shoot(gateway.port, sessions, count, octets))
+                told[name][1].append((thread_seconds(gateway.process.popen.pid) - before) / count * 1000)
+        (old, old_cpu), (new, new_cpu) = ([statistics.median(values) for values in told[name]] for name in ("old", "new"))
+        print(f"figure: {octets:7} {sessions:8} | {old:5.0f}  {old_cpu:10.2f} | {new:5.0f}  {new_cpu:10.2f} | {new / old:12.2f}  "
+              f"{new_cpu / old_cpu:11.2f}", flush=True)
+    for gateway in gateways.values():
+        gateway.stop()
+
+
+def checked(gateway):
+    text = Admin(gateway).get("/metrics").text
+    return [int(re.search(rf"^mailweir_spool_{name}_total (\d+)", text, re.M).group(1)) for name in ("checked_messages", "check_rounds")]
+
+
+def scrub(world, count):
+    """A round at its fastest (check_every 1s makes it ten steps a second) on a gateway that does nothing else; then both beside acceptance."""
+    gateways = {"without": paused_gateway(world, "without"), "with": paused_gateway(world, "with")}
+    for gateway in gateways.values():
+        shoot(gateway.port, 50, count, 4096)
+    gateway = gateways["with"]
+    gateway.stop()
+    gateway.configuration["spool"]["check_every"] = "1s"
+    gateway.start(ready=False)
+    wait(lambda: listens(gateway.port), "answer of mailweir")
+    pid = gateway.process.popen.pid
+    before, started = thread_seconds(pid), time.monotonic()
+    wait(lambda: checked(gateway)[1] >= 1, "end of a round", 600)
+    idle = thread_seconds(pid) - before
+    messages, rounds = checked(gateway)
+    print(f"figure: a round over {count} messages of 4 KiB took {time.monotonic() - started:.1f} s beside other work, and {idle / messages * 1e6:.0f} "
+          f"us of processor for each of them ({rounds} rounds, {messages} messages looked at)")
+    rates = {name: [] for name in gateways}
+    for turn in range(5):
+        for name in ("without", "with") if turn % 2 == 0 else ("with", "without"):
+            rates[name].append(4000 / shoot(gateways[name].port, 50, 4000, 4096))
+    without, beside = (statistics.median(rates[name]) for name in ("without", "with"))
+    print(f"figure: accepted a second, 4 KiB, 50 sessions: {without:.0f} without a check, {beside:.0f} beside one: ratio {beside / without:.2f}")
+    for gateway in gateways.values():
+        gateway.stop()
+
+
 SMALL = [(4096, 1, 500), (4096, 10, 2000), (4096, 50, 4000), (51200, 50, 1000), (1 << 20, 10, 100)]
 LARGE = [(octets, sessions, count) for octets, count in ((4096, 20000), (51200, 10000), (1 << 20, 1000))
          for sessions in (1, 10, 50)]
@@ -160,6 +224,10 @@ def main():
         try:
             if what == "backlog":
                 backlog(world, int(sys.argv[2]))
+            elif what == "scrub":
+                scrub(world, int(sys.argv[2]))
+            elif what == "against":
+                against(world, sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 5)
             else:
                 compare(world, LARGE if what == "large" else SMALL)
         finally:
