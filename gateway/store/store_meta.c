@@ -55,17 +55,6 @@ static void write_objects(struct buf *out, const struct mail_members *members, c
     buf_append_octet(out, ']');
 }
 
-static bool says_nothing(const struct mail_member *member, const void *object);
-
-static bool all_say_nothing(const struct mail_members *members, const void *object)
-{
-    bool nothing = true;
-    for (size_t i = 0; nothing && i < members->count; i++) {
-        nothing = says_nothing(&members->rows[i], object);
-    }
-    return nothing;
-}
-
 static bool says_nothing(const struct mail_member *member, const void *object)
 {
     const void *at = mail_member_at(member, object);
@@ -79,9 +68,8 @@ static bool says_nothing(const struct mail_member *member, const void *object)
     case MAIL_MEMBER_TRUE:
         return !*(const bool *)at;
     case MAIL_MEMBER_OBJECT:
-        return !member->always && all_say_nothing(member->of, at);
     case MAIL_MEMBER_FLAT:
-        return all_say_nothing(member->of, at);
+        return false; /* it is there, whatever is in it */
     case MAIL_MEMBER_TEXTS:
     case MAIL_MEMBER_OBJECTS:
         break;

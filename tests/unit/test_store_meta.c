@@ -7,6 +7,7 @@
 #include "mail/mail_query.h"
 #include "store/store.h"
 #include "store/store_meta.h"
+#include "store/store_sum.h"
 
 static struct mail_recipient recipients[] = {
     {.address = "ops@example.net"},
@@ -439,6 +440,34 @@ static void test_the_words_of_all_states(void **state)
     assert_string_equal(words, STORE_STATE_WORDS);
 }
 
+/* ---- words and prints ---- */
+
+static void test_words(void **state)
+{
+    (void)state;
+    assert_string_equal(store_state_name(STORE_STATE_MOVED), "moved");
+    assert_string_equal(store_state_name((enum store_state)STORE_STATES), "unknown");
+    assert_int_equal(store_state_of("nowhere"), -1);
+    assert_false(store_doubt_is_noted(NULL));
+    assert_false(store_doubt_is_noted("uidnext=5 place=1"));
+    assert_true(store_doubt_is_noted("uidnext=5 noted=1 place=1"));
+}
+
+/* Who logged in, and what listener heard it, make another message of the same octets. */
+static void test_prints(void **state)
+{
+    struct mail_envelope envelope = full;
+    (void)state;
+    uint64_t print = store_print_of(&envelope);
+    envelope.client.user = NULL;
+    assert_int_not_equal(store_print_of(&envelope), print);
+    envelope = full;
+    envelope.client.listener = NULL;
+    assert_int_not_equal(store_print_of(&envelope), print);
+    struct store_sum *sum = NULL;
+    store_sum_free(&sum);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -455,6 +484,8 @@ int main(void)
         cmocka_unit_test(test_changed_at_each_octet),
         cmocka_unit_test(test_the_arena_is_full),
         cmocka_unit_test(test_the_words_of_all_states),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_prints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
