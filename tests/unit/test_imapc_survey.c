@@ -134,6 +134,9 @@ static void test_names(void **state)
             "* LIST\r\n"
             "* LIST (\r\n"
             "* LIST () \".\"\r\n"
+            "* LIST () \".\" (list)\r\n"
+            "* LIST \\Bare \".\" Bare\r\n"
+            "* LIST () \"\" Flat.Too\r\n"
             "* LSUB () \".\" Other\r\n"
             "* STATUS INBOX (UIDNEXT 3)\r\n",
             "OK done"},
@@ -142,7 +145,8 @@ static void test_names(void **state)
     assert_true(imapc_engine_is_ready(w.engine));
     assert_true(w.names.complete);
     assert_true(has_name("INBOX") && has_name("INBOX/Sent") && has_name("Sent") && has_name("Words"));
-    assert_true(has_name("Flat.Name"));
+    assert_true(has_name("Flat.Name") && has_name("Flat.Too"));
+    assert_false(has_name("(") || has_name("list") || has_name("Bare"));
     assert_false(has_name("Shared") || has_name("Gone") || has_name("Other") || has_name("&bad"));
     tear_down();
 }

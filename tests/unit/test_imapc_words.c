@@ -349,28 +349,45 @@ static void logins(void **state)
     imapc_engine_free(&engine);
 }
 
+/* Where an account has once logged in without showing its password, it is not shown to a server that offers only that. */
+static void a_password_is_not_shown_instead(void **state)
+{
+    (void)state;
+    const struct imapc_engine_options options = options_of("u", "p", IMAPC_AUTH_AUTO);
+    habits.mechanism = IMAPC_AUTH_SCRAM_SHA_256;
+    engine = imapc_engine_new(&options, 0);
+    hear("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN AUTH=LOGIN] hello\r\n");
+    assert_string_equal(said, "AAAAAA1 CAPABILITY\r\n"); /* the first list may have been a short one */
+    hear("* CAPABILITY IMAP4rev1 AUTH=PLAIN AUTH=LOGIN\r\nAAAAAA1 OK\r\n");
+    assert_string_equal(said, "AAAAAA1 CAPABILITY\r\n");
+    assert_string_equal(ended_by.code, "authentication");
+    assert_non_null(strstr(ended_by.text, "SCRAM-SHA-256, by which this account has logged in before"));
+    imapc_engine_free(&engine);
+}
+
 /* Who works out a proof may not be able to, or may come too late. */
 static void a_proof_that_fails(void **state)
 {
     (void)state;
     struct fault fault = FAULT_INIT;
     fault_set(&fault, FAULT_PERM, "scram", "scram", "the server's nonce is not ours");
-    for (int late = 0; late < 2; late++) {
+    static const char *const codes[] = {"scram", "connection-lost", "connection-lost", "protocol"};
+    const struct fault none = FAULT_INIT;
+    for (int i = 0; i < 4; i++) {
         const struct imapc_engine_options options = options_of("u", "p", IMAPC_AUTH_SCRAM_SHA_256);
         engine = imapc_engine_new(&options, 0);
         hear("* OK [CAPABILITY IMAP4rev1 AUTH=SCRAM-SHA-256] hello\r\n");
         assert_string_equal(said, "AAAAAA1 AUTHENTICATE SCRAM-SHA-256\r\n");
         assert_int_equal(hear("+ \r\n"), IMAPC_WANT_SASL);
-        if (late) {
-            imapc_engine_lost(engine, NULL);
-            imapc_engine_sasl(engine, 0, bytes_of("biws"), NULL);
-            assert_int_equal(hear(""), IMAPC_WANT_CLOSE);
-            assert_string_equal(ended_by.code, "connection-lost");
-        } else {
+        if (i == 0) {
             imapc_engine_sasl(engine, 0, bytes_of(""), &fault);
-            assert_int_equal(hear(""), IMAPC_WANT_CLOSE);
-            assert_string_equal(ended_by.code, "scram");
+        } else if (i < 3) { /* the connection is gone before the proof comes */
+            imapc_engine_lost(engine, i == 1 ? NULL : &none);
+            imapc_engine_sasl(engine, 0, bytes_of("biws"), NULL);
         }
+        assert_int_equal(hear(i == 3 ? "+ \r\n" : ""), IMAPC_WANT_CLOSE); /* 3: asks again, and has not been answered */
+        assert_string_equal(ended_by.code, codes[i]);
+        imapc_engine_lost(engine, NULL); /* as whoever closes it may say */
         imapc_engine_free(&engine);
     }
 }
@@ -387,6 +404,7 @@ int main(void)
         cmocka_unit_test(too_many_namespaces),
         cmocka_unit_test(logins),
         cmocka_unit_test(a_proof_that_fails),
+        cmocka_unit_test(a_password_is_not_shown_instead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -466,6 +466,7 @@ static void end(struct player *player)
         FAIL(player, "a transcript ends in \"closed\" or \"drop\"");
     }
     smtpd_engine_free(&player->engine);
+    smtpd_engine_free(&player->engine);
     struct buf *buffers[] = {&player->body, &player->stored, &player->asked, &player->told};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
         buf_done(buffers[i]);
