@@ -16,6 +16,9 @@ as_root() {
     fi
 }
 
+# A package may be there for several architectures.
+is_installed() { dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed; }
+
 # The packages of the lists named (deploy/packages/NAME.txt) that are not installed. A second word in a line is a command: where it
 # is there already, by whatever package, the line's package is not needed.
 missing_packages() {
@@ -24,7 +27,7 @@ missing_packages() {
         while read -r name command _; do
             case $name in '' | '#'*) continue ;; esac
             [ -z "$command" ] || ! command -v "$command" >/dev/null || continue
-            [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || printf '%s\n' "$name"
+            is_installed "$name" || printf '%s\n' "$name"
         done <"$root/deploy/packages/$list.txt"
     done | sort -u
 }
