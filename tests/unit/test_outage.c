@@ -139,6 +139,10 @@ static void sessions_that_file_nothing(void **state)
     assert_int_equal(outage.until, 1100);
     assert_true(session(1200, 3, false, 50));
     assert_int_equal(outage.delay, 2000);
+    /* What filed has ended it: the first message over which a session ends is counted anew, whatever its number. */
+    assert_true(outage_worked(&outage));
+    assert_false(session(2000, 1, false, 50));
+    assert_true(session(2100, 2, false, 50));
 }
 
 static void one_message_that_kills_sessions(void **state)
