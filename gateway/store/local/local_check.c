@@ -129,7 +129,8 @@ static int check_head(const char *folder, const struct store_place *place, struc
                         local_record_size(&record) != place->record_len)) {
         result = differs(place, "there is no such record", fault);
     }
-    if (result == 0 && local_segment_read_end(file, place->start, &record) != 0) {
+    if (result == 0 && local_segment_read_end(file, place->start, &record, fault) != 0) {
+        /* A read that failed has said so: it is no damage. */
         result = differs(place, "the end of the record does not match its checksum", fault);
     }
     if (result == 0) {

@@ -299,7 +299,7 @@ static uint64_t find_head(struct rebuild *rebuild, uint64_t at)
 static int take_or_leave(struct rebuild *rebuild, uint64_t at, struct local_record *record)
 {
     const struct local_spot spot = {rebuild->segment, at};
-    if (local_segment_read_end(rebuild->file, at, record) != 0) {
+    if (local_segment_read_end(rebuild->file, at, record, NULL) != 0) {
         report_torn(rebuild, at);
         bool whole = meta_is_whole(rebuild, at, record) && body_is_whole(rebuild, at, record);
         return whole || local_durable_proves(rebuild->durable, spot) ? take_record(rebuild, at, record) : 0;
@@ -333,7 +333,7 @@ static void judge_gap(struct rebuild *rebuild, uint64_t at, uint64_t next)
 {
     struct local_record record;
     bool goes_on = next < rebuild->size && head_at(rebuild, next, &record) == 1;
-    bool tells = goes_on && local_segment_read_end(rebuild->file, next, &record) == 0 && record.end_len != 0;
+    bool tells = goes_on && local_segment_read_end(rebuild->file, next, &record, NULL) == 0 && record.end_len != 0;
     if (tells) {
         local_durable_note(rebuild->durable, &record);
     }
@@ -441,7 +441,7 @@ static void note_first(struct rebuild *rebuild, uint64_t id)
         return;
     }
     if (net_file_size(rebuild->file, &rebuild->size, NULL) == 0 && head_at(rebuild, 0, &record) == 1 &&
-        local_segment_read_end(rebuild->file, 0, &record) == 0) {
+        local_segment_read_end(rebuild->file, 0, &record, NULL) == 0) {
         local_durable_note(rebuild->durable, &record);
     }
     disregard(net_file_close(&rebuild->file, NULL));

@@ -60,14 +60,14 @@ int local_segment_append(struct local_segment *segment, const struct bytes *piec
     return 0;
 }
 
-int local_segment_read_end(struct net_file *file, uint64_t at, struct local_record *record)
+int local_segment_read_end(struct net_file *file, uint64_t at, struct local_record *record, struct fault *fault)
 {
     uint8_t end[LOCAL_RECORD_END];
     if (record->end_len == 0) {
         return 0;
     }
     uint64_t from = at + local_record_size(record) - record->end_len;
-    ptrdiff_t got = net_file_read(file, from, end, sizeof end, NULL);
+    ptrdiff_t got = net_file_read(file, from, end, sizeof end, fault);
     return local_record_decode_end(bytes_at(end, got < 0 ? 0 : (size_t)got), record);
 }
 

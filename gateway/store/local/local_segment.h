@@ -32,8 +32,10 @@ MUST_USE int local_segment_create(struct local_segment **segment_r, const char *
 /* Appends at the tail, which stays where it is after a failure. */
 MUST_USE int local_segment_append(struct local_segment *segment, const struct bytes *pieces, size_t count,
                                   struct fault *fault);
-/* Reads the end of the record whose head stands at `at`: 0, also when it has none, or -1 when it is none of its. */
-MUST_USE int local_segment_read_end(struct net_file *file, uint64_t at, struct local_record *record);
+/* Reads the end of the record whose head stands at `at`: 0, also when it has none, or -1 when it is none of its; with a
+ * fault, which may be NULL, where it cannot be read. */
+MUST_USE int local_segment_read_end(struct net_file *file, uint64_t at, struct local_record *record,
+                                    struct fault *fault);
 /* Sets *segment to NULL; NULL is fine. */
 void local_segment_close(struct local_segment **segment);
 
