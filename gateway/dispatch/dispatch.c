@@ -104,6 +104,7 @@ void dispatch_start(struct dispatch *dispatch)
     spool_set_wake(dispatch->spool, on_wake, dispatch);
     spool_set_halt(dispatch->spool, on_halt, dispatch);
     dispatch->started = true;
+    dispatch_slots_start(dispatch);
     for (size_t i = 0; i < dispatch->upstream_count; i++) {
         dispatch_fetch(dispatch->upstreams[i]);
     }
@@ -138,6 +139,7 @@ void dispatch_free(struct dispatch **dispatch)
         return;
     }
     NET_EXPECT_LOOP((*dispatch)->loop);
+    dispatch_slots_stop(*dispatch);
     for (size_t i = 0; i < (*dispatch)->upstream_count; i++) {
         struct dispatch_upstream *upstream = (*dispatch)->upstreams[i];
         net_timer_free(&upstream->timer);

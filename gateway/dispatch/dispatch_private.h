@@ -7,6 +7,7 @@
  *   dispatch_upstream.c  one upstream: its timer, and how its account's trouble begins and ends
  *   dispatch_fallback.c  what waits for an upstream in trouble goes elsewhere
  *   dispatch_pace.c      what of an upstream's pace outlives a restart
+ *   dispatch_slots.c     how many connections are ours, where several nodes share an account
  *   dispatch_schedule.c  when the spool is asked for what is due
  */
 #ifndef MAILWEIR_DISPATCH_DISPATCH_PRIVATE_H
@@ -29,6 +30,10 @@ struct dispatch_upstream {
     bool gone;               /* not in the configuration any more */
     struct net_timer *timer; /* the end of a pause, or the next due delivery */
     size_t active;           /* jobs that exist */
+    bool without_slot;       /* all of the account's connections are other nodes': what waits is left to them */
+    size_t allowed;          /* so many of them are ours at most when what they do is done */
+    size_t asked_for;        /* connections that were wanted when they were told last */
+    bool asked_turn;         /* and whether a turn was */
     bool fetching;
     bool more;            /* further deliveries are due on the disk */
     bool left_behind;     /* something was left on the disk since the last fetch began */
@@ -64,6 +69,7 @@ struct dispatch {
     int64_t ahead_ms;             /* by which it has jumped forward, in all */
     dispatch_outcome_fn *watcher; /* or NULL */
     void *watcher_ctx;
+    bool shares; /* several nodes: see dispatch_slots.c */
     bool draining;
     size_t pools_open; /* while draining */
     void (*drained)(void *ctx);
@@ -86,6 +92,14 @@ void dispatch_pace_keep(struct dispatch_upstream *upstream);
 void dispatch_pace_find(struct dispatch_upstream *upstream);
 /* An operator's pause of the upstream begins or ends, or it has another pool: the pool begins nothing in a pause. */
 void dispatch_heed_halt(struct dispatch_upstream *upstream);
+/*
+ * dispatch_slots.c: from the start on, where there are several nodes, each account's connections are counted over all
+ * of them. A pool that begins has none before it was given some.
+ */
+void dispatch_slots_start(struct dispatch *dispatch);
+void dispatch_slots_begin(struct dispatch_upstream *upstream);
+/* At the end: nobody asks any more. */
+void dispatch_slots_stop(struct dispatch *dispatch);
 /* Something was left on the disk: the next fetch finds it, or tells when it is due. */
 void dispatch_look_again(struct dispatch_upstream *upstream);
 /* What is handed out for the upstream from here on says to which account and address: it has a pool. */

@@ -121,6 +121,7 @@ static void begin_anew(struct dispatch_upstream *upstream)
     upstream->failures = 0;
     upstream->paused_until = 0;
     dispatch_note_origin(upstream);
+    dispatch_slots_begin(upstream);
     dispatch_heed_halt(upstream);
     dispatch_look_again(upstream);
     dispatch_pace_find(upstream);

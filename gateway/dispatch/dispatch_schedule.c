@@ -110,7 +110,7 @@ size_t dispatch_room(const struct dispatch_upstream *upstream)
 bool dispatch_is_open(const struct dispatch_upstream *upstream)
 {
     return upstream->dispatch->started && !upstream->dispatch->draining && !upstream->gone && !upstream->switching &&
-           upstream->paused_until == 0;
+           !upstream->without_slot && upstream->paused_until == 0;
 }
 
 void dispatch_wake_at(struct dispatch_upstream *upstream, int64_t when_ms)

@@ -34,7 +34,8 @@ struct dispatch_upstream *dispatch_add(struct dispatch *dispatch)
 void dispatch_heed_halt(struct dispatch_upstream *upstream)
 {
     if (upstream->pool != NULL && !upstream->switching) {
-        imapc_pool_halt(upstream->pool, spool_pause_of(upstream->dispatch->spool, upstream->config->name).on);
+        bool paused = spool_pause_of(upstream->dispatch->spool, upstream->config->name).on;
+        imapc_pool_halt(upstream->pool, paused || upstream->without_slot);
     }
 }
 

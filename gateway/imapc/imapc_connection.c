@@ -286,7 +286,7 @@ static bool start_next(struct imapc_connection *connection)
         connection->idle_since = now;
         imapc_members_joined(pool, connection);
     }
-    bool left = imapc_place_is_left(pool, connection);
+    bool left = imapc_place_is_left(pool, connection) || imapc_core_is_surplus(pool);
     if (!pool->draining && imapc_probe_start(connection)) {
         return true;
     }
@@ -326,6 +326,9 @@ static void set_timer(struct imapc_connection *connection)
     if (imapc_engine_is_ready(connection->engine)) {
         deadline = connection->idle_since + pool->account.idle_timeout_ms;
     }
+    if (connection->parts_until != 0) {
+        deadline = connection->parts_until;
+    }
     bool more = connection->inflated >= INFLATE_STEP_MAX; /* others have their turn first */
     net_timer_start(connection->timer, deadline > now && !more ? deadline - now : 0);
 }
@@ -346,6 +349,21 @@ static void end_connection(struct imapc_connection *connection, const struct ima
     }
     imapc_members_left(connection->pool, connection, &why, imapc_engine_was_ready(connection->engine));
     connection_free(connection);
+}
+
+/*
+ * Whether it still waits for the server to close, behind a goodbye: where nodes share the connections, another may open
+ * one as soon as this one is over, and the server would count both.
+ */
+static bool parts(struct imapc_connection *connection, const struct imapc_request *request)
+{
+    uint64_t now = net_now(connection->pool->loop);
+    if (connection->pool->lacks == NULL || connection->parted || fault_is_set(request->fault) ||
+        connection->stream == NULL) {
+        return false;
+    }
+    connection->parts_until = connection->parts_until == 0 ? now + LINGER_MS : connection->parts_until;
+    return now < connection->parts_until;
 }
 
 static struct net_tls *tls_of(const struct imapc_connection *connection)
@@ -437,6 +455,9 @@ static enum next advance_engine(struct imapc_connection *connection)
         finish_job(connection, request.result);
         return NEXT_STEP;
     case IMAPC_WANT_CLOSE:
+        if (parts(connection, &request)) {
+            return NEXT_WAIT;
+        }
         end_connection(connection, &request);
         return NEXT_GONE;
     }
@@ -464,6 +485,7 @@ bool imapc_connection_pump(struct imapc_connection *connection)
 
 void imapc_connection_cut(struct imapc_connection *connection, const struct fault *fault)
 {
+    connection->parted = true;
     imapc_engine_lost(connection->engine, fault);
     imapc_connection_pump(connection);
 }
@@ -519,6 +541,7 @@ static void on_stream(void *ctx, enum net_stream_event event)
         imapc_connection_pump(connection);
         break;
     case NET_STREAM_EOF:
+        connection->parted = true;
         if (imapc_connection_pump(connection)) {
             imapc_connection_cut(connection, NULL);
         }

@@ -142,7 +142,7 @@ static void on_session_end(struct imapc_pool *pool, const struct imapc_connectio
 void imapc_health_gone(struct imapc_pool *pool, struct imapc_connection *connection, const struct imapc_request *why,
                        bool was_ready)
 {
-    if (pool->draining) {
+    if (pool->draining || pool->dropping) {
         return;
     }
     if (fault_is_set(why->fault) && !was_ready) {

@@ -139,7 +139,7 @@ struct imapc_job *imapc_job_take_append(struct imapc_pool *pool, bool can_batch)
 bool imapc_job_waits(struct imapc_pool *pool)
 {
     bool waits = false;
-    if (pool->connection_count < pool->connection_most || pool->draining || imapc_health_is_trial(pool)) {
+    if (pool->connection_count < imapc_core_most(pool) || pool->draining || imapc_health_is_trial(pool)) {
         return false;
     }
     LIST_EACH(link, &pool->ring)

@@ -107,6 +107,6 @@ void imapc_place_connected(struct imapc_pool *pool, const struct imapc_connectio
 
 bool imapc_place_is_left(const struct imapc_pool *pool, const struct imapc_connection *connection)
 {
-    bool in_the_way = imapc_place_is_due(pool) && pool->connection_count >= pool->connection_most;
+    bool in_the_way = imapc_place_is_due(pool) && pool->connection_count >= imapc_core_most(pool);
     return connection->place != pool->place || (connection->place > 0 && in_the_way);
 }

@@ -38,6 +38,7 @@ struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_acco
     imapc_habits_init(&pool->habits);
     buf_init(&pool->alert, 1000);
     pool->connection_most = (size_t)account->settings[IMAPC_CONNECTIONS];
+    pool->share = pool->allowed = SIZE_MAX;
     /* What an earlier process sent may be on its way: a look that is too early would prove it absent. */
     pool->search_at = net_now(loop) + account->settle_ms;
     pool->day_began = net_now(loop);
@@ -162,9 +163,18 @@ static size_t count_connecting(const struct imapc_pool *pool)
     return count;
 }
 
+static void lack(struct imapc_pool *pool)
+{
+    if (pool->lacks != NULL) {
+        pool->lacks(pool->lacks_ctx);
+    }
+}
+
 static void on_token(void *ctx, const struct fault *fault)
 {
     struct imapc_pool *pool = ctx;
+    pool->wants_turn = pool->has_turn = false;
+    lack(pool); /* others may wait for theirs */
     if (fault != NULL && !pool->draining) {
         imapc_health_unreached(pool, fault, 0);
     }
@@ -177,7 +187,13 @@ static bool has_credentials(struct imapc_pool *pool)
     if (pool->token == NULL || imapc_token_is_fresh(pool->token)) {
         return true;
     }
-    imapc_token_fetch(pool->token, on_token, pool);
+    bool is_alone = pool->lacks == NULL || !imapc_token_is_asked_for(pool->token);
+    if (is_alone || pool->has_turn) {
+        imapc_token_fetch(pool->token, on_token, pool);
+    } else if (!pool->wants_turn) {
+        pool->wants_turn = true;
+        lack(pool);
+    }
     return false;
 }
 
@@ -188,9 +204,14 @@ static void open_one(struct imapc_pool *pool)
     pool->connection_count++;
 }
 
+/* Where the share of all nodes' connections is what is lacking, its owner hears of it. */
 static bool may_open(struct imapc_pool *pool)
 {
-    return pool->connection_count < pool->connection_most && has_credentials(pool);
+    bool within = pool->connection_count < pool->connection_most;
+    if (within && pool->connection_count >= pool->share) {
+        lack(pool);
+    }
+    return pool->connection_count < imapc_core_most(pool) && has_credentials(pool);
 }
 
 static void open_connections(struct imapc_pool *pool)
@@ -305,6 +326,56 @@ void imapc_pool_halt(struct imapc_pool *pool, bool halted)
 {
     NET_EXPECT_LOOP(pool->loop);
     pool->halted = halted;
+    imapc_core_kick(pool);
+}
+
+/* ---- a share of what several nodes may have ---- */
+
+void imapc_pool_share(struct imapc_pool *pool, size_t share, size_t allowed)
+{
+    NET_EXPECT_LOOP(pool->loop);
+    pool->share = share;
+    pool->allowed = allowed;
+    imapc_core_kick(pool);
+}
+
+void imapc_pool_set_lacks(struct imapc_pool *pool, void (*fn)(void *ctx), void *ctx)
+{
+    pool->lacks = fn;
+    pool->lacks_ctx = ctx;
+}
+
+void imapc_pool_needs(const struct imapc_pool *pool, struct imapc_needs *needs_r)
+{
+    struct imapc_pool_state state;
+    imapc_pool_state(pool, &state);
+    size_t wanted = state.busy + imapc_backlog_demand(pool) + (pool->report != NULL) + imapc_probe_waits(pool);
+    size_t most = (size_t)pool->account.settings[IMAPC_CONNECTIONS];
+    *needs_r = (struct imapc_needs){.most = most,
+                                    .open = pool->connection_count,
+                                    .wanted = wanted < most ? wanted : most,
+                                    .turn = pool->wants_turn};
+}
+
+void imapc_pool_take_turn(struct imapc_pool *pool, bool has_turn)
+{
+    pool->has_turn = has_turn && pool->wants_turn;
+    if (pool->has_turn) {
+        imapc_core_kick(pool);
+    }
+}
+
+void imapc_pool_drop(struct imapc_pool *pool)
+{
+    NET_EXPECT_LOOP(pool->loop);
+    struct fault fault = FAULT_INIT;
+    fault_set(&fault, FAULT_TEMP, "lease", "pool", "this node was not heard by the others for too long");
+    pool->dropping = true;
+    LIST_EACH(link, &pool->connections)
+    {
+        imapc_connection_cut(LIST_ITEM(link, struct imapc_connection, link), &fault);
+    }
+    pool->dropping = false;
     imapc_core_kick(pool);
 }
 

@@ -224,6 +224,26 @@ void imapc_pool_try_now(struct imapc_pool *pool);
  * under way goes on.
  */
 void imapc_pool_halt(struct imapc_pool *pool, bool halted);
+/*
+ * Where several nodes share the connections to an account: this pool may have `share` of them from now on, and comes
+ * down to `allowed` as soon as what they do is done. SIZE_MAX, as for a new pool: nobody else has any.
+ */
+void imapc_pool_share(struct imapc_pool *pool, size_t share, size_t allowed);
+/* It shares with other nodes from now on. fn comes when the share is too small for what waits, and when a turn is wanted
+ * or over; from inside anything, so it may only note that. */
+void imapc_pool_set_lacks(struct imapc_pool *pool, void (*fn)(void *ctx), void *ctx);
+struct imapc_needs {
+    size_t most;   /* connections that the account's settings allow */
+    size_t open;   /* that there are, in any state */
+    size_t wanted; /* for which there is work; at most `most` */
+    bool turn;     /* a token is to be asked for, which one node does at a time */
+};
+void imapc_pool_needs(const struct imapc_pool *pool, struct imapc_needs *needs_r);
+/* Whether it is this node's turn to ask for a token, since it wanted one. */
+void imapc_pool_take_turn(struct imapc_pool *pool, bool has_turn);
+/* Resets all connections at once, which says nothing about the account: they may be another node's by now. What was
+ * under way is uncertain or waits again; for a pool that is halted. */
+void imapc_pool_drop(struct imapc_pool *pool);
 /* Appends submitted and not answered. */
 size_t imapc_pool_waiting(const struct imapc_pool *pool);
 /*

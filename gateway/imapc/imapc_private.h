@@ -45,6 +45,12 @@ struct imapc_pool {
     uint64_t connection_number; /* of the newest */
     size_t connection_most;     /* less than the setting when the server said that there are too many */
     uint64_t crowded_until;
+    size_t share;              /* so many of the connections of all nodes are ours ... */
+    size_t allowed;            /* ... and to so many it comes down; see imapc_pool_share() */
+    bool dropping;             /* see imapc_pool_drop() */
+    bool wants_turn, has_turn; /* see imapc_pool_take_turn() */
+    void (*lacks)(void *ctx);
+    void *lacks_ctx;
     struct imapc_names *names;  /* that imapc_pool_try() is to fill; or NULL */
     struct imapc_habits habits; /* what they have learned of the server */
     struct buf alert;           /* the last words of an ALERT that were told */
@@ -195,16 +201,18 @@ struct imapc_connection {
     uint64_t idle_since;
     uint64_t jobs; /* finished */
     uint64_t ready_at;
-    bool filed;      /* something */
-    bool sick;       /* it takes no more work: another session may be better */
-    bool leaving;    /* we have said goodbye */
-    uint64_t killer; /* outage_print() of the message that it ended over; 0: none */
-    uint64_t words;  /* outage_words() of the last refusal */
-    unsigned alike;  /* refusals in a row in these words */
-    bool asking;     /* a body is asked for: an answer from inside the call is taken up there */
-    bool open;       /* what is read is IMAP: connected, and the handshake done */
-    bool ready;      /* logged in */
-    bool spoken;     /* something was said */
+    bool filed;           /* something */
+    bool sick;            /* it takes no more work: another session may be better */
+    bool leaving;         /* we have said goodbye */
+    uint64_t parts_until; /* it waits so long for the server to close; 0: it does not */
+    bool parted;          /* and need not any more */
+    uint64_t killer;      /* outage_print() of the message that it ended over; 0: none */
+    uint64_t words;       /* outage_words() of the last refusal */
+    unsigned alike;       /* refusals in a row in these words */
+    bool asking;          /* a body is asked for: an answer from inside the call is taken up there */
+    bool open;            /* what is read is IMAP: connected, and the handshake done */
+    bool ready;           /* logged in */
+    bool spoken;          /* something was said */
 };
 
 /* Begins to connect. */
@@ -248,6 +256,11 @@ bool imapc_core_affords(struct imapc_pool *pool, uint64_t octets);
 /* Tells imapc_pool_try() that it failed; false: nobody tries. */
 bool imapc_core_report_failed(struct imapc_pool *pool, const struct fault *fault);
 void imapc_core_report(struct imapc_pool *pool, const struct imapc_report *report);
+
+/* Connections that there may be now. */
+size_t imapc_core_most(const struct imapc_pool *pool);
+/* Whether one more than that is wanted by others. */
+bool imapc_core_is_surplus(const struct imapc_pool *pool);
 
 /* ---- imapc_members.c ---- */
 

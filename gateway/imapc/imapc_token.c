@@ -208,6 +208,11 @@ bool imapc_token_fetch(struct imapc_token *token, void (*done)(void *ctx, const 
     return true;
 }
 
+bool imapc_token_is_asked_for(const struct imapc_token *token)
+{
+    return token->options.file == NULL;
+}
+
 bool imapc_token_is_fresh(const struct imapc_token *token)
 {
     uint64_t early = token->lifetime_ms > 2 * EARLY_MS ? EARLY_MS : token->lifetime_ms / 2;

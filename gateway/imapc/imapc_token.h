@@ -44,6 +44,8 @@ const char *imapc_token_text(const struct imapc_token *token);
 int64_t imapc_token_expires_s(const struct imapc_token *token);
 /* It was used, or refused: the next connection needs a new look. */
 void imapc_token_spend(struct imapc_token *token, bool refused);
+/* Whether somebody is asked for it: another node that asked at the same time might be given what makes ours void. */
+bool imapc_token_is_asked_for(const struct imapc_token *token);
 /* Fetches; done comes once, from the loop, with NULL or a fault (TEMP). While a fetch is under way, nothing more is
  * begun and false returned. */
 bool imapc_token_fetch(struct imapc_token *token, void (*done)(void *ctx, const struct fault *fault), void *ctx);

@@ -19,13 +19,18 @@ struct spool_node {
     struct net_timer *timer;
     spool_node_state_fn *state_of;
     void *state_ctx;
-    bool draining;
+    spool_node_ask_fn *ask;
+    spool_node_told_fn *told;
+    void *slots_ctx;
+    bool draining, hurries;
     uint64_t until; /* of the loop's clock: how long the last beat that was heard may be relied on */
     bool is_lost;   /* and that is over */
     json_t *list;
     struct spool_node_counts counts;
     /* Of the beat under way. */
     struct store_beat beat;
+    struct store_slots *slots;
+    size_t slot_count, slot_room;
     struct buf state;
     uint64_t began;
     bool under_way, failed;
@@ -68,7 +73,11 @@ static void tell_lost(struct spool_node *node)
         log_event(spool->log, LOG_LEVEL_WARNING, "node_lease_regained",
                   LOG_STR("reason", "this node is heard again, and sends"));
     }
+    bool is_news = is_lost && !node->is_lost;
     node->is_lost = is_lost;
+    if (is_news && node->told != NULL) {
+        node->told(node->slots_ctx, NULL);
+    }
 }
 
 static void nudged(struct spool *spool, struct spool_job *job)
@@ -104,6 +113,55 @@ static void tell_beat(struct spool_node *node)
     }
 }
 
+/* ---- connections of all nodes ---- */
+
+static void clear_slots(struct spool_node *node)
+{
+    for (size_t i = 0; i < node->slot_count; i++) {
+        free((char *)(uintptr_t)node->slots[i].account);
+    }
+    node->slot_count = 0;
+}
+
+static void tell_slots(struct spool_node *node)
+{
+    for (size_t i = 0; i < node->slot_count && node->told != NULL; i++) {
+        node->told(node->slots_ctx, &node->slots[i]);
+    }
+}
+
+void spool_node_add_slots(struct spool *spool, const struct store_slots *slots)
+{
+    struct spool_node *node = spool->node;
+    if (node->slot_count == node->slot_room) {
+        node->slot_room = node->slot_room == 0 ? 8 : node->slot_room * 2;
+        node->slots = expect_memory(realloc(node->slots, node->slot_room * sizeof *node->slots));
+    }
+    node->slots[node->slot_count] = *slots;
+    node->slots[node->slot_count++].account = expect_strdup(slots->account);
+}
+
+bool spool_node_set_slots(struct spool *spool, spool_node_ask_fn *ask, spool_node_told_fn *told, void *ctx)
+{
+    if (spool->node == NULL) {
+        return false;
+    }
+    spool->node->ask = ask;
+    spool->node->told = told;
+    spool->node->slots_ctx = ctx;
+    return true;
+}
+
+void spool_node_hurry(struct spool *spool)
+{
+    if (spool->node != NULL) {
+        spool->node->hurries = true;
+        net_timer_start(spool->node->timer, 1);
+    }
+}
+
+/* ---- beats ---- */
+
 static void on_beat(void *ctx)
 {
     struct spool_node *node = ctx;
@@ -122,6 +180,12 @@ static void on_beat(void *ctx)
     if (!node->failed && !node->spool->closing) {
         tell_beat(node);
     }
+    if (!node->failed && !node->beat.is_ended && !node->is_lost) {
+        tell_slots(node);
+    }
+    if (node->hurries && !node->spool->closing) {
+        net_timer_start(node->timer, 1);
+    }
 }
 
 static void on_timer(void *ctx)
@@ -136,11 +200,20 @@ static void on_timer(void *ctx)
     if (node->state_of != NULL) {
         node->state_of(node->state_ctx, &node->state);
     }
+    clear_slots(node);
+    if (node->ask != NULL) {
+        node->ask(node->slots_ctx);
+    }
     node->under_way = true;
+    node->hurries = false;
     node->found = json_array();
     node->began = net_now(node->spool->loop);
-    node->beat = (struct store_beat){
-        .state = buf_text(&node->state), .draining = node->draining, .found = note_node, .ctx = node};
+    node->beat = (struct store_beat){.state = buf_text(&node->state),
+                                     .draining = node->draining,
+                                     .slots = node->slots,
+                                     .slot_count = node->slot_count,
+                                     .found = note_node,
+                                     .ctx = node};
     net_lane_submit(node->lane, run_beat, on_beat, node);
 }
 
@@ -171,6 +244,8 @@ void spool_node_stop(struct spool *spool)
     json_decref(node->list);
     json_decref(node->found);
     buf_done(&node->state);
+    clear_slots(node);
+    free(node->slots);
     free(node);
     spool->node = NULL;
 }

@@ -10,12 +10,26 @@
 
 #include "base/must_use.h"
 #include "spool/spool.h"
+#include "store/store.h"
 
 /* Appends what others shall see of this node, as one JSON object. */
 typedef void spool_node_state_fn(void *ctx, struct buf *out);
 void spool_node_set_state(struct spool *spool, spool_node_state_fn *fn, void *ctx);
 /* It takes nothing new any more, and says so. */
 void spool_node_set_draining(struct spool *spool);
+
+/*
+ * The connections of all nodes to an account. ask comes before each beat and calls spool_node_add_slots() for each
+ * account; told comes for each behind one that was heard, and with NULL when this node was not heard for too long: then
+ * none is ours. False where there is one node only, which may have all of them.
+ */
+typedef void spool_node_ask_fn(void *ctx);
+typedef void spool_node_told_fn(void *ctx, const struct store_slots *slots);
+MUST_USE bool spool_node_set_slots(struct spool *spool, spool_node_ask_fn *ask, spool_node_told_fn *told, void *ctx);
+/* From inside ask only; the name is copied. */
+void spool_node_add_slots(struct spool *spool, const struct store_slots *slots);
+/* The next beat comes at once. */
+void spool_node_hurry(struct spool *spool);
 
 /*
  * Whether what is sent now is sent by whoever has it in hand: always true for a store of our own; false when this node

@@ -206,10 +206,27 @@ struct store_node {
     const char *state; /* JSON that it says of itself; "" */
 };
 
+/* Connections to an account, of which all nodes together have `most`; and whose turn it is to get a token for it. */
+struct store_slots {
+    const char *account;
+    unsigned most;
+    unsigned open;   /* that this node has: it opens no further one before the answer */
+    unsigned wanted; /* for which it has work */
+    bool could;      /* it would also take work that others leave */
+    bool wants_turn; /* it is about to get itself an access token, or does */
+    /* Answers. */
+    unsigned given;   /* so many it may have; 0 unless the beat was heard */
+    unsigned allowed; /* to so many it shall come down: others want theirs */
+    bool is_due;      /* something is due that nobody has */
+    bool has_turn;    /* nobody else gets one until it says that it does not any more */
+};
+
 /* What a node says of itself, and hears of the others. */
 struct store_beat {
     const char *state; /* JSON; or NULL */
     bool draining;
+    struct store_slots *slots;
+    size_t slot_count;
     void (*found)(void *ctx, const struct store_node *node); /* of each, during the call */
     void *ctx;
     /* Answers. */

@@ -98,6 +98,8 @@ class Session(socketserver.BaseRequestHandler):
         with self.fake.lock:
             self.fake.connections += 1
             self.fake.open += 1
+            self.fake.most = max(self.fake.most, self.fake.open)
+            self.fake.peak = max(self.fake.peak, self.fake.open)
             self.number = self.fake.connections
 
     def finish(self):
@@ -425,6 +427,7 @@ class FakeImap:
             self.folder(name, create=True)
         self.subscribed = set()
         self.connections = self.open = self.appends = self.examines = self.selects = self.stores = self.fetches = 0
+        self.peak = self.most = 0  # connections at once: ever, and since the test set it back
         self.lists = []
         self.batches = []
         self.logins = []  # the arguments of each LOGIN or AUTHENTICATE
@@ -451,6 +454,11 @@ class FakeImap:
             if create and name not in self.folders:
                 self.folders[name] = Folder(1000 + len(self.folders))
             return self.folders.get(name)
+
+    def messages(self):
+        """The octets of every message, over all folders."""
+        with self.lock:
+            return [item["octets"] for folder in self.folders.values() for item in folder.messages]
 
     def ids(self):
         """The X-Mailweir-Id of every message that has one, over all folders, in order."""

@@ -307,6 +307,25 @@ bool spool_node_may_send(const struct spool *spool)
     return true;
 }
 
+/* There is one node only. */
+bool spool_node_set_slots(struct spool *spool, spool_node_ask_fn *ask, spool_node_told_fn *told, void *ctx)
+{
+    (void)spool, (void)ask, (void)told, (void)ctx;
+    return false;
+}
+
+void spool_node_add_slots(struct spool *spool, const struct store_slots *slots)
+{
+    (void)spool, (void)slots;
+    fail();
+}
+
+void spool_node_hurry(struct spool *spool)
+{
+    (void)spool;
+    fail();
+}
+
 struct bytes spool_item_at_hand(const struct spool_item *item, uint64_t offset, size_t len)
 {
     (void)item;
@@ -403,6 +422,36 @@ void imapc_pool_halt(struct imapc_pool *pool, bool halted)
 {
     (void)pool;
     world.halted = halted;
+}
+
+void imapc_pool_share(struct imapc_pool *pool, size_t share, size_t allowed)
+{
+    (void)pool, (void)share, (void)allowed;
+    fail();
+}
+
+void imapc_pool_set_lacks(struct imapc_pool *pool, void (*fn)(void *ctx), void *ctx)
+{
+    (void)pool, (void)fn, (void)ctx;
+    fail();
+}
+
+void imapc_pool_needs(const struct imapc_pool *pool, struct imapc_needs *needs_r)
+{
+    (void)pool, (void)needs_r;
+    fail();
+}
+
+void imapc_pool_take_turn(struct imapc_pool *pool, bool has_turn)
+{
+    (void)pool, (void)has_turn;
+    fail();
+}
+
+void imapc_pool_drop(struct imapc_pool *pool)
+{
+    (void)pool;
+    fail();
 }
 
 void imapc_pool_try_now(struct imapc_pool *pool)

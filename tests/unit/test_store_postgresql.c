@@ -361,6 +361,73 @@ static void test_beats_tell(void **state)
     end();
 }
 
+/* ---- connections of all nodes ---- */
+
+#define NODES 3
+
+static struct {
+    struct store *store;
+    unsigned open;
+} nodes[NODES];
+
+/* What a node hears that has work for so many connections to an account that may have 4; it opens what it may. */
+static struct store_slots ask_slots(size_t node, unsigned wanted)
+{
+    struct fault fault = FAULT_INIT;
+    struct store_slots slots = {
+        .account = "corp", .most = 4, .open = nodes[node].open, .wanted = wanted, .could = wanted > 0};
+    struct store_beat beat = {.slots = &slots, .slot_count = 1};
+    assert_int_equal(postgresql_store.beat(nodes[node].store, &beat, &fault), 0);
+    nodes[node].open = slots.given < wanted ? slots.given : wanted > nodes[node].open ? wanted : nodes[node].open;
+    return slots;
+}
+
+static unsigned open_in_all(void)
+{
+    unsigned all = 0;
+    for (size_t i = 0; i < NODES; i++) {
+        all += nodes[i].open;
+    }
+    return all;
+}
+
+static void test_slots(void **state)
+{
+    static const char *const names[NODES] = {"one", "two", "three"};
+    (void)state;
+    for (size_t i = 0; i < NODES; i++) {
+        struct fault fault = FAULT_INIT;
+        const struct store_options options = {.path = place, .wall = wall, .node = names[i]};
+        assert_int_equal(postgresql_store.open(&nodes[i].store, &options, &fault), 0);
+        nodes[i].open = 0;
+    }
+    assert_int_equal(ask_slots(0, 9).given, 4); /* nobody else wants any */
+    assert_int_equal(ask_slots(1, 9).given, 0);
+    struct store_slots first = ask_slots(0, 9);
+    assert_int_equal(first.given, 4);   /* it has them open ... */
+    assert_int_equal(first.allowed, 2); /* ... and is to close two */
+    nodes[0].open = 2;
+    assert_int_equal(ask_slots(1, 9).given, 0); /* not before it has said so */
+    assert_int_equal(ask_slots(0, 9).given, 2);
+    assert_int_equal(ask_slots(1, 9).given, 2);
+    ask_slots(2, 1);
+    assert_int_equal(ask_slots(1, 9).allowed, 1); /* who came first has what is left over */
+    assert_int_equal(ask_slots(0, 9).allowed, 2);
+    assert_int_equal(open_in_all(), 4);
+    /* One that dies has its own until the server may have noticed. */
+    say("SELECT take_over((SELECT min(epoch) FROM slot), 0)");
+    assert_int_equal(ask_slots(2, 4).given, 0);
+    say("UPDATE node SET ended = ended - interval '3 s'");
+    say("UPDATE slot SET free_at = free_at - interval '3 s'");
+    assert_int_equal(ask_slots(2, 4).given, 2);
+    struct store_slots none = ask_slots(0, 9); /* its fence is gone */
+    assert_int_equal(none.given, 0);
+    for (size_t i = 0; i < NODES; i++) {
+        nodes[i].store->ops->close(nodes[i].store);
+    }
+    expect_none("slots", "SELECT count(*) FROM slot");
+}
+
 int main(int argc, char **argv)
 {
     place = getenv("MAILWEIR_POSTGRESQL");
@@ -377,6 +444,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_clocks),
         cmocka_unit_test(test_hostile_texts),
         cmocka_unit_test(test_beats_tell),
+        cmocka_unit_test(test_slots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -139,6 +139,9 @@ void postgresql_node_leave(struct postgresql *pg)
     postgresql_add_number(&values, (int64_t)atomic_load(&pg->epoch));
     postgresql_add_number(&values, 0);
     disregard(ask_number(&pg->writer, "SELECT take_over($1, $2)", &values, &fault) < 0 ? -1 : 0);
+    /* Its connections have ended: nobody needs to wait for the server to notice. */
+    values.count = 1;
+    disregard(ask_number(&pg->writer, "DELETE FROM slot WHERE epoch = $1", &values, &fault) < 0 ? -1 : 0);
     arena_free(&arena);
 }
 
@@ -156,6 +159,49 @@ static int renew(struct postgresql *pg, struct store_beat *beat, struct arena *a
     int held = result == NULL ? -1 : postgresql_truth_at(result, 0, 0);
     PQclear(result);
     return held;
+}
+
+static void add_slots(struct postgresql_values *values, const struct store_beat *beat)
+{
+    enum { ACCOUNTS, MOSTS, OPENS, WANTEDS, COULDS, TURNS, ARRAYS };
+    const char **arrays[ARRAYS];
+    for (size_t i = 0; i < ARRAYS; i++) {
+        arrays[i] = expect_memory(arena_array(values->arena, beat->slot_count + 1, sizeof(char *)));
+    }
+    for (size_t i = 0; i < beat->slot_count; i++) {
+        const struct store_slots *slots = &beat->slots[i];
+        arrays[ACCOUNTS][i] = slots->account;
+        arrays[MOSTS][i] = postgresql_number(values->arena, slots->most);
+        arrays[OPENS][i] = postgresql_number(values->arena, slots->open);
+        arrays[WANTEDS][i] = postgresql_number(values->arena, slots->wanted);
+        arrays[COULDS][i] = slots->could ? "t" : "f";
+        arrays[TURNS][i] = slots->wants_turn ? "t" : "f";
+    }
+    for (size_t i = 0; i < ARRAYS; i++) {
+        postgresql_add_texts(values, arrays[i], beat->slot_count);
+    }
+}
+
+/* How many connections this node may have to each account; none when its fence is gone. */
+static int share_slots(struct postgresql *pg, struct store_beat *beat, struct arena *arena, struct fault *fault)
+{
+    if (beat->slot_count == 0) {
+        return 0;
+    }
+    struct postgresql_values values = postgresql_values_new(arena);
+    postgresql_add_number(&values, (int64_t)atomic_load(&pg->epoch));
+    add_slots(&values, beat);
+    PGresult *rows =
+        postgresql_ask(&pg->beater, "SELECT * FROM slots($1, $2, $3, $4, $5, $6, $7)", &values, false, fault);
+    for (int row = 0; rows != NULL && row < PQntuples(rows); row++) {
+        struct store_slots *slots = &beat->slots[postgresql_number_at(rows, row, 0)];
+        slots->given = (unsigned)postgresql_number_at(rows, row, 1);
+        slots->allowed = (unsigned)postgresql_number_at(rows, row, 2);
+        slots->is_due = postgresql_truth_at(rows, row, 3);
+        slots->has_turn = postgresql_truth_at(rows, row, 4);
+    }
+    PQclear(rows);
+    return rows == NULL ? -1 : 0;
 }
 
 static int look_around(struct postgresql *pg, struct store_beat *beat, struct fault *fault)
@@ -202,12 +248,10 @@ int postgresql_beat(struct store *store, struct store_beat *beat, struct fault *
      * run equally fast within one lease; what time it is, they need not agree about. */
     beat->lease_ms = lease_of(pg) - MARGIN_MS;
     int held = renew(pg, beat, arena, fault);
-    arena_free(&arena);
-    if (held < 0) {
-        return -1;
-    }
     beat->is_ended = held == 0;
-    int64_t taken = take_over_dead(pg, &pg->beater, false, name, fault);
+    int64_t taken = held < 0 ? -1 : take_over_dead(pg, &pg->beater, false, name, fault);
     beat->taken = taken < 0 ? 0 : (uint64_t)taken;
-    return taken < 0 ? -1 : look_around(pg, beat, fault);
+    int result = taken < 0 ? -1 : share_slots(pg, beat, arena, fault);
+    arena_free(&arena);
+    return result < 0 ? -1 : look_around(pg, beat, fault);
 }

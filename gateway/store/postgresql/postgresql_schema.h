@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "store/postgresql/postgresql_link.h"
 
-#define POSTGRESQL_SCHEMA_VERSION 1
+#define POSTGRESQL_SCHEMA_VERSION 2
 
 /* The texts of schema_1.sql and so on, made part of the program. */
 extern const char *const postgresql_schema_steps[POSTGRESQL_SCHEMA_VERSION];
