@@ -1,16 +1,19 @@
 /*
  * cmd_check - is the configuration good? Like `nginx -t`: problems with their places on standard error, EX_CONFIG when
  * there are errors. With --upstreams, the servers are tried as `upstreams` does, and folders that rules name and that
- * are not there are told. With --json, problems and result are one object on standard output.
+ * are not there are told; with --database, that of the spool is connected to. With --json, problems and result are one
+ * object on standard output.
  */
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "cli/cli.h"
 #include "cli/cli_paint.h"
 #include "cli/cli_upstreams.h"
+#include "cli/spool_database.h"
 
 static bool has_problem(const struct problems *problems, const struct problem *one)
 {
@@ -90,8 +93,14 @@ static void print_json(const char *file, const struct config *config, bool good,
     json_decref(object);
 }
 
-static int check_files(const char *file, bool upstreams, const char *probe, bool json)
+struct wanted {
+    bool upstreams, database, json;
+    const char *probe;
+};
+
+static int check_files(const char *file, const struct wanted *wanted)
 {
+    char *keeps = NULL;
     struct problems *problems = problems_new(), *news = problems_new();
     json_t *tried = json_array();
     problems_want_advice(problems);
@@ -100,22 +109,30 @@ static int check_files(const char *file, bool upstreams, const char *probe, bool
     if (config != NULL) {
         config_check_names(config, problems);
     }
-    if (!json) {
+    if (!wanted->json) {
         cli_print_problems(problems, false);
     }
-    if (config != NULL && (upstreams || probe != NULL)) {
-        result = check_upstreams(config, probe, problems, news, tried);
+    if (config != NULL && (wanted->upstreams || wanted->probe != NULL)) {
+        result = check_upstreams(config, wanted->probe, problems, news, tried);
     }
-    if (json) {
+    if (config != NULL && wanted->database) {
+        int tried_database = spool_database_try(config, news, &keeps);
+        result = result == EX_OK ? tried_database : result;
+    }
+    if (wanted->json) {
         print_json(file, config, result == EX_OK, problems, news, tried);
     } else {
         cli_print_problems(news, false);
     }
-    if (result == EX_OK && !json) {
+    if (result == EX_OK && !wanted->json) {
         printf("%s: %sgood%s (listeners: %zu, upstreams: %zu, rules: %zu)\n", config->file, cli_paint(stdout, CLI_GOOD),
                cli_paint(stdout, CLI_PLAIN), config->listeners.count, config->upstreams.count,
                filters_rule_count(config->rule_set));
     }
+    if (keeps != NULL && keeps[0] != '\0' && !wanted->json) {
+        printf("spool: %s\n", keeps);
+    }
+    free(keeps);
     config_free(&config);
     json_decref(tried);
     problems_free(&problems);
@@ -125,20 +142,23 @@ static int check_files(const char *file, bool upstreams, const char *probe, bool
 
 int cmd_check(const struct cli_command *command, int argc, char **argv)
 {
-    const char *file = NULL, *probe = NULL;
-    bool upstreams = false, json = false;
+    const char *file = NULL;
+    struct wanted wanted = {.json = false};
     const struct cli_option options[] = {
         CLI_OPTION_CONFIG(&file),
         {.name = "upstreams",
-         .flag = &upstreams,
+         .flag = &wanted.upstreams,
          .help = "log in at every upstream, too, and warn of folders in rules that are not there"},
         {.name = "probe",
-         .value = &probe,
+         .value = &wanted.probe,
          .help = "with --upstreams: file a message into this folder, find it by its id, and remove it again"},
-        {.name = "json", .flag = &json, .help = "print JSON"},
+        {.name = "database",
+         .flag = &wanted.database,
+         .help = "connect to the spool's database, too: may a gateway run on it, and what is kept if its machine dies"},
+        {.name = "json", .flag = &wanted.json, .help = "print JSON"},
         {.name = NULL}};
     int exit_code;
     return cli_parse_options(command, options, argc, argv, &exit_code) < 0
                ? exit_code
-               : check_files(cli_config_file(file), upstreams, probe, json);
+               : check_files(cli_config_file(file), &wanted);
 }

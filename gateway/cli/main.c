@@ -24,10 +24,12 @@ static const struct cli_command commands[] = {
      "  mailweir init                            asks\n"
      "  mailweir init --config mailweir.json --server imap.example.net --username shared@example.net "
      "--password-file pw --listen 0.0.0.0:2525 --allow 10.0.0.0/8\n"},
-    {"check", cmd_check, "[--config FILE] [--upstreams [--probe FOLDER]] [--json]",
+    {"check", cmd_check, "[--config FILE] [--upstreams [--probe FOLDER]] [--database] [--json]",
      "Check the configuration and the rule files without running them.",
      "  mailweir check                           exit 0: good; 78: the configuration or a rule is wrong\n"
-     "  mailweir check --upstreams               log in at every server, too; exit 1 when one does not let us in\n"},
+     "  mailweir check --upstreams               log in at every server, too; exit 1 when one does not let us in\n"
+     "  mailweir check --database                connect to the spool in PostgreSQL; exit 1 when none could run "
+     "there\n"},
     {"test", cmd_test, "[--config FILE] [--tap | --json] [--default UPSTREAM:FOLDER] [RULES...]",
      "Run the tests that stand beside the rules.",
      "  mailweir test rules.d/ci.json            the tests of one file, without a configuration\n"},

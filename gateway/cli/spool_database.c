@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <sysexits.h>
 
+#include "base/expect.h"
 #include "store/postgresql/postgresql.h"
+
+#define WORDS_MAX 4000
 
 static int print_json(json_t *object, uint64_t damaged)
 {
@@ -87,6 +90,31 @@ int spool_database_migrate(const struct queue_options *options)
                from == 0 ? "no tables of mailweir, " : "", from);
     }
     return EX_OK;
+}
+
+int spool_database_try(const struct config *config, struct problems *problems, char **keeps_r)
+{
+    struct cli_store store;
+    struct fault fault = FAULT_INIT;
+    struct buf keeps, warnings;
+    buf_init(&keeps, WORDS_MAX);
+    buf_init(&warnings, WORDS_MAX);
+    cli_store_of_config(&store, config);
+    int result = 0;
+    if (store.ops == &postgresql_store) {
+        result = postgresql_check(store.place, queue_now_ms(), &keeps, &warnings, &fault);
+    }
+    if (result != 0) {
+        problems_add(problems, PROBLEM_ERROR, config->file, 0, 0, "/spool/postgresql", "%s", fault.text);
+    }
+    if (warnings.len > 0) {
+        problems_add(problems, PROBLEM_WARNING, config->file, 0, 0, "/spool/postgresql", "%s", buf_text(&warnings));
+    }
+    *keeps_r = expect_strdup(buf_text(&keeps));
+    buf_done(&keeps);
+    buf_done(&warnings);
+    cli_store_done(&store);
+    return result != 0 ? 1 : EX_OK;
 }
 
 int spool_database_refuse(const char *verb)

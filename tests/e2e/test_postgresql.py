@@ -25,8 +25,10 @@ def refuses_to_start(gateway, *words):
     wait(lambda: not gateway.process.alive(), "end of a gateway that cannot start")
     failures = gateway.events("start_failed")
     assert failures, gateway.log.read_text()
+    status, _, err = gateway.run("check", "--database")
+    assert status == 1, (status, err)
     for word in words:
-        assert word in failures[0]["error.message"], (word, failures)
+        assert word in failures[0]["error.message"] and word in err, (word, failures, err)
     return failures[0]
 
 
@@ -70,6 +72,13 @@ def test_databases_that_are_refused(world):
     assert refuses_to_start(gateway, "read-only")["error.code"] == "standby"
     server.sql("ALTER ROLE node RESET default_transaction_read_only")
     # With what the manual page lists, and no more, it runs.
+    status, out, err = gateway.run("check", "--database")
+    assert status == 0 and "by this server alone" in out, (status, out, err)
+    server.sql("ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (b, c)'")
+    server.sql("SELECT pg_reload_conf()")
+    wait(lambda: "none is connected" in gateway.run("check", "--database")[2], "a warning of a standby that is not there")
+    server.sql("ALTER SYSTEM RESET synchronous_standby_names")
+    server.sql("SELECT pg_reload_conf()")
     gateway.start()
     gateway.send(message("kept"))
     gateway.stop()

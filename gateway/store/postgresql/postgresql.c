@@ -175,3 +175,34 @@ int postgresql_migrate(const char *place, int *from_r, int *to_r, struct fault *
     postgresql_link_close(&link);
     return result;
 }
+
+int64_t postgresql_nodes(const char *place, struct fault *fault)
+{
+    static const char sql[] = "SELECT count(*) FROM node n JOIN fence f USING (epoch)"
+                              " WHERE n.lease_until > clock_timestamp() AND n.name NOT LIKE '% (a command)'";
+    struct postgresql_link link;
+    postgresql_link_init(&link, place, "mailweir looking for nodes");
+    PGresult *result = postgresql_ask(&link, sql, NULL, false, fault);
+    int64_t nodes = result == NULL ? -1 : postgresql_number_at(result, 0, 0);
+    PQclear(result);
+    postgresql_link_close(&link);
+    return nodes;
+}
+
+int postgresql_check(const char *place, int64_t wall_ms, struct buf *keeps, struct buf *warnings, struct fault *fault)
+{
+    struct postgresql_link link;
+    postgresql_link_init(&link, place, "mailweir check");
+    int result = postgresql_link_open(&link, fault);
+    if (result == 0) {
+        result = postgresql_schema_expect(&link, fault);
+    }
+    if (result == 0) {
+        result = postgresql_schema_judge(&link, wall_ms, warnings, fault);
+    }
+    if (result == 0) {
+        result = postgresql_schema_keeps(&link, keeps, warnings, fault);
+    }
+    postgresql_link_close(&link);
+    return result;
+}

@@ -22,6 +22,15 @@ extern const struct store_ops postgresql_store;
  * *to_r. Nodes that run meanwhile wait for it. -1 with a fault as above.
  */
 MUST_USE int postgresql_migrate(const char *place, int *from_r, int *to_r, struct fault *fault);
+/*
+ * Connects as a node does and looks whether one could run there: -1 with the fault that it would have. What else is to
+ * be known goes to warnings; what the cluster keeps if the server's machine dies to keeps. wall_ms: this machine's
+ * clock.
+ */
+MUST_USE int postgresql_check(const char *place, int64_t wall_ms, struct buf *keeps, struct buf *warnings,
+                              struct fault *fault);
+/* How many nodes run on it, commands apart; -1 with a fault. */
+MUST_USE int64_t postgresql_nodes(const char *place, struct fault *fault);
 /* Whoever had the store has died: it is closed, and nothing is said to the database. */
 void postgresql_crash(struct store *store); /* for tests */
 

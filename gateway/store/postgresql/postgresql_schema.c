@@ -248,3 +248,31 @@ int postgresql_schema_judge(struct postgresql_link *link, int64_t wall_ms, struc
     PQclear(result);
     return is_unsafe ? -1 : 0;
 }
+
+int postgresql_schema_keeps(struct postgresql_link *link, struct buf *keeps, struct buf *warnings, struct fault *fault)
+{
+    static const char sql[] =
+        "SELECT current_setting('synchronous_standby_names'), current_setting('synchronous_commit'),"
+        " (SELECT count(*) FROM pg_stat_replication), current_setting('server_version')";
+    PGresult *result = postgresql_ask(link, sql, NULL, false, fault);
+    if (result == NULL) {
+        return -1;
+    }
+    const char *names = PQgetvalue(result, 0, 0), *commit = PQgetvalue(result, 0, 1);
+    bool waits = names[0] != '\0' && strcmp(commit, "local") != 0;
+    buf_printf(keeps, "PostgreSQL %s; what is acknowledged is kept by ", PQgetvalue(result, 0, 3));
+    if (waits) {
+        buf_printf(keeps, "this server and standbys: %s", names);
+    } else {
+        buf_printf(keeps, "this server alone, and lost with its machine%s",
+                   names[0] != '\0' ? " (synchronous_commit is local)" : "");
+    }
+    if (waits && postgresql_number_at(result, 0, 2) == 0) {
+        buf_printf(warnings,
+                   "%sPostgreSQL waits for a standby (synchronous_standby_names = '%s') and none is connected: no mail"
+                   " is taken until one is",
+                   warnings->len > 0 ? "; " : "", names);
+    }
+    PQclear(result);
+    return 0;
+}

@@ -33,4 +33,8 @@ MUST_USE int postgresql_schema_migrate(struct postgresql_link *link, int *from_r
 MUST_USE int postgresql_schema_judge(struct postgresql_link *link, int64_t wall_ms, struct buf *warnings,
                                      struct fault *fault);
 
+/* What the cluster keeps if this server's machine dies, as words for operators; and what keeps it from keeping it. */
+MUST_USE int postgresql_schema_keeps(struct postgresql_link *link, struct buf *keeps, struct buf *warnings,
+                                     struct fault *fault);
+
 #endif
