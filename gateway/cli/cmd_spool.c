@@ -1,5 +1,5 @@
 /*
- * cmd_spool - `mailweir spool check`, `rebuild`, `backup`, `restore` and `migrate`. 1 when something is damaged.
+ * cmd_spool - `mailweir spool check`, `rebuild`, `backup`, `restore`, `migrate` and `move`. 1 when something is damaged.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -10,6 +10,7 @@
 #include "cli/cli_progress.h"
 #include "cli/queue.h"
 #include "cli/spool_database.h"
+#include "cli/spool_move.h"
 #include "store/local/local_backup.h"
 #include "store/local/local_check.h"
 
@@ -124,13 +125,13 @@ static int copy_spool(const char *from, const char *to, bool restores, bool as_j
 
 /* ---- the command ---- */
 
-enum verb { CHECK, REBUILD, BACKUP, RESTORE, MIGRATE, VERBS };
+enum verb { CHECK, REBUILD, BACKUP, RESTORE, MIGRATE, MOVE, VERBS };
 static const struct {
     const char *name;
     int arguments;
 } verbs[VERBS] = {
     [CHECK] = {"check", 1},     [REBUILD] = {"rebuild", 1}, [BACKUP] = {"backup", 2},
-    [RESTORE] = {"restore", 2}, [MIGRATE] = {"migrate", 1},
+    [RESTORE] = {"restore", 2}, [MIGRATE] = {"migrate", 1}, [MOVE] = {"move", 1},
 };
 
 static enum verb verb_of(int count, char **argv)
@@ -146,6 +147,9 @@ static int run_verb(enum verb verb, const char *folder, const struct queue_optio
 {
     if (verb == MIGRATE) {
         return spool_database_migrate(options);
+    }
+    if (verb == MOVE) {
+        return spool_move(options);
     }
     if (spool_database_is(options)) {
         return verb == CHECK ? spool_database_check(options) : spool_database_refuse(verbs[verb].name);
@@ -170,8 +174,10 @@ int cmd_spool(const struct cli_command *command, int argc, char **argv)
     /* "backup --to FOLDER", as the queue is exported, says the same. */
     const char *folder = others == 2 ? argv[2] : verb == BACKUP ? options.to : NULL;
     int given = others + (others == 1 && folder != NULL);
-    if (others >= 0 && (verb == VERBS || given != verbs[verb].arguments || (options.to != NULL && verb != BACKUP))) {
-        exit_code = cli_usage_error(command, "say check, rebuild, backup FOLDER, restore FOLDER or migrate");
+    if (others >= 0 &&
+        (verb == VERBS || given != verbs[verb].arguments || (options.to != NULL && verb != BACKUP && verb != MOVE))) {
+        exit_code =
+            cli_usage_error(command, "say check, rebuild, backup FOLDER, restore FOLDER, migrate or move --to PLACE");
     } else if (others >= 0 && queue_find_spool(&options, &exit_code) == 0) {
         exit_code = run_verb(verb, folder, &options);
     }

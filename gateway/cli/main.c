@@ -64,9 +64,9 @@ static const struct cli_command commands[] = {
      "  mailweir queue list --state dead         the dead letters, with their reasons\n"
      "  mailweir queue retry --upstream corp     try them again now\n"
      "  mailweir queue export --all --to mail/   copy everything out, with the facts for an import\n"},
-    {"spool", cmd_spool, "check | rebuild | backup FOLDER | restore FOLDER | migrate [OPTIONS]",
-     "Check the spool, make its index anew, copy it while the gateway runs, take a copy back; or make its tables in "
-     "PostgreSQL.",
+    {"spool", cmd_spool, "check | rebuild | backup FOLDER | restore FOLDER | migrate | move [OPTIONS]",
+     "Check the spool, make its index anew, copy it while the gateway runs, take a copy back; make its tables in "
+     "PostgreSQL, or move what waits there and back.",
      "  mailweir spool backup /backup/today      a copy of what waits, read back and checked; the gateway may run\n"
      "  mailweir spool restore /backup/today     into an empty spool: what may be filed already is looked for first\n"},
     {"clients", cmd_clients, "[--config FILE] [--spool FOLDER] [--json] [ADDRESS]",

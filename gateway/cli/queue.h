@@ -71,6 +71,13 @@ MUST_USE int queue_choose(struct queue_options *options, int argc, char **argv);
 struct queue_source;
 typedef int queue_message_fn(void *ctx, struct queue_source *source, const char *id);
 MUST_USE int queue_each_message(const struct queue_options *options, const char *what, queue_message_fn *fn, void *ctx);
+/* The ids of messages, each once, of what a list says: queue_ids_note() is its fn. */
+struct queue_ids {
+    char **items;
+    size_t count, room;
+};
+int queue_ids_note(void *ctx, const json_t *object);
+void queue_ids_done(struct queue_ids *ids);
 /* One object as a line of JSON. */
 void queue_print_json(const json_t *object);
 

@@ -10,14 +10,9 @@
 #include "cli/cli_progress.h"
 #include "cli/queue_source.h"
 
-struct ids {
-    char **items;
-    size_t count, room;
-};
-
-static int note_id(void *ctx, const json_t *object)
+int queue_ids_note(void *ctx, const json_t *object)
 {
-    struct ids *ids = ctx;
+    struct queue_ids *ids = ctx;
     const char *id = json_string_value(json_object_get(object, "message"));
     if (ids->count > 0 && strcmp(ids->items[ids->count - 1], id) == 0) {
         return 0; /* deliveries of one message come one behind the other */
@@ -30,7 +25,15 @@ static int note_id(void *ctx, const json_t *object)
     return 0;
 }
 
-static int each_id(struct queue_source *source, const struct ids *ids, const char *what, queue_message_fn *fn,
+void queue_ids_done(struct queue_ids *ids)
+{
+    for (size_t i = 0; i < ids->count; i++) {
+        free(ids->items[i]);
+    }
+    free(ids->items);
+}
+
+static int each_id(struct queue_source *source, const struct queue_ids *ids, const char *what, queue_message_fn *fn,
                    void *ctx)
 {
     int exit_code = EX_OK;
@@ -50,19 +53,16 @@ static int each_id(struct queue_source *source, const struct ids *ids, const cha
 int queue_each_message(const struct queue_options *options, const char *what, queue_message_fn *fn, void *ctx)
 {
     int exit_code = EX_OK;
-    struct ids ids = {0};
+    struct queue_ids ids = {0};
     struct queue_source *source = queue_source_open(options, &exit_code);
     if (source == NULL) {
         return exit_code;
     }
-    exit_code = queue_source_list(source, 0, note_id, &ids);
+    exit_code = queue_source_list(source, 0, queue_ids_note, &ids);
     if (exit_code == EX_OK) {
         exit_code = each_id(source, &ids, what, fn, ctx);
     }
-    for (size_t i = 0; i < ids.count; i++) {
-        free(ids.items[i]);
-    }
-    free(ids.items);
+    queue_ids_done(&ids);
     queue_source_close(&source);
     return exit_code;
 }

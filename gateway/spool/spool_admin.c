@@ -218,42 +218,68 @@ void spool_admin_request(struct spool *spool, json_t *root, spool_admin_fn *done
 
 /* ---- when no gateway runs ---- */
 
-struct call {
+struct spool_desk {
     struct net_loop *loop;
+    struct spool *spool;
     json_t *reply;
 };
 
 static void keep_reply(void *ctx, const json_t *reply)
 {
-    struct call *call = ctx;
-    call->reply = expect_memory(json_deep_copy(reply));
-    net_loop_stop(call->loop);
+    struct spool_desk *desk = ctx;
+    desk->reply = expect_memory(json_deep_copy(reply));
+    net_loop_stop(desk->loop);
 }
 
-int spool_admin_call(const struct spool_options *options, json_t *request, json_t **reply_r, struct fault *fault)
+int spool_desk_open(struct spool_desk **desk_r, const struct spool_options *options, struct fault *fault)
 {
-    struct call call = {.loop = net_loop_new()};
-    struct spool *spool = NULL;
+    struct spool_desk *desk = expect_calloc(1, sizeof *desk);
     struct fault found = FAULT_INIT;
-    int result = spool_open(&spool, call.loop, options, NULL, &found);
-    if (result != 0 && strcmp(found.code, "locked") == 0) {
+    desk->loop = net_loop_new();
+    if (spool_open(&desk->spool, desk->loop, options, NULL, &found) == 0) {
+        *desk_r = desk;
+        return 0;
+    }
+    spool_desk_close(&desk);
+    if (strcmp(found.code, "locked") == 0) {
         fault_set(fault, FAULT_LOCAL, "locked", "queue",
                   "a gateway runs on the spool %s, and its admin server was not found or does not answer: name the"
                   " gateway's configuration, which says where that listens, or stop the gateway",
                   options->path);
-    } else if (result != 0) {
+    } else {
         fault_set(fault, found.class, found.code, found.where, "%s", found.text);
     }
-    if (result == 0) {
-        spool_admin_request(spool, request, keep_reply, &call);
+    return -1;
+}
+
+json_t *spool_desk_ask(struct spool_desk *desk, json_t *request)
+{
+    spool_admin_request(desk->spool, request, keep_reply, desk);
+    while (desk->reply == NULL) {
+        net_loop_run(desk->loop);
     }
-    while (result == 0 && call.reply == NULL) {
-        net_loop_run(call.loop);
+    json_t *reply = desk->reply;
+    desk->reply = NULL;
+    return reply;
+}
+
+void spool_desk_close(struct spool_desk **desk)
+{
+    if (*desk != NULL) {
+        spool_close(&(*desk)->spool);
+        net_loop_free(&(*desk)->loop);
+        free(*desk);
+        *desk = NULL;
     }
-    spool_close(&spool);
-    net_loop_free(&call.loop);
-    if (result == 0) {
-        *reply_r = call.reply;
+}
+
+int spool_admin_call(const struct spool_options *options, json_t *request, json_t **reply_r, struct fault *fault)
+{
+    struct spool_desk *desk = NULL;
+    if (spool_desk_open(&desk, options, fault) != 0) {
+        return -1;
     }
-    return result;
+    *reply_r = spool_desk_ask(desk, request);
+    spool_desk_close(&desk);
+    return 0;
 }

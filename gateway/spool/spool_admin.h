@@ -34,8 +34,19 @@ typedef void spool_admin_fn(void *ctx, const json_t *reply);
 void spool_admin_request(struct spool *spool, json_t *request, spool_admin_fn *done, void *ctx);
 
 /*
- * When no gateway runs: opens the spool, has it do the request, closes it; blocks. *reply_r is the caller's.
- * Fault "locked" when another process has it: a gateway is to be asked by its admin socket.
+ * When no gateway runs: several requests, one after the other, to a spool that nobody else opens meanwhile. Each
+ * blocks. Fault "locked" when another process has it: a gateway is to be asked by its admin socket.
+ */
+struct spool_desk;
+MUST_USE int spool_desk_open(struct spool_desk **desk_r, const struct spool_options *options, struct fault *fault);
+/* The reply is the caller's. */
+MUST_USE json_t *spool_desk_ask(struct spool_desk *desk, json_t *request);
+/* Sets *desk to NULL; NULL is fine. */
+void spool_desk_close(struct spool_desk **desk);
+
+/*
+ * When no gateway runs: opens the spool, has it do the request, closes it; blocks. *reply_r is the caller's. The same
+ * faults.
  */
 MUST_USE int spool_admin_call(const struct spool_options *options, json_t *request, json_t **reply_r,
                               struct fault *fault);

@@ -394,6 +394,8 @@ static int facts_row(void *ctx, const struct store_answer_row *row)
         json_object_del(detail, "held");
         if (row->delivery.state == STORE_STATE_HELD) {
             json_object_set_new(detail, "held", json_true());
+        } else if (row->delivery.state == STORE_STATE_DEAD) {
+            json_object_set_new(detail, "dead", json_true());
         }
         json_object_del(detail, "doubt");
         if ((row->delivery.uncertain || row->delivery.handed) && row->delivery.doubt[0] != '\0') {

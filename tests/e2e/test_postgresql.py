@@ -416,29 +416,46 @@ def test_drain(world):
 
 
 def test_moving(world):
-    """What waits goes from a folder into a database and back, once, however often that is said."""
+    """What waits goes from a folder into a database and back by one command, once, however often that is said; held mail stays held, dead letters wait for their operator."""
     dovecot = world.dovecot()
-    local, shared = world.mailweir(dovecot, name="local"), world.mailweir(dovecot, name="shared")
-    local.configuration["spool"].pop("postgresql", None)
-    on_server(world, shared)
-    for gateway in (local, shared):
-        gateway.start()
-        assert gateway.run("queue", "pause", "corp")[0] == 0
+    gateway = world.mailweir(dovecot)
+    server = on_server(world, gateway)
+    database = gateway.configuration["spool"].pop("postgresql")
+    gateway.start()
+    assert gateway.run("queue", "pause", "corp")[0] == 0
     octets = [message(f"number {n}", number=n) for n in range(5)] + [message("large", body="x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * 9000, number=9)]
-    ids = {local.send(one) for one in octets}
-    there, back = world.folder / "there", world.folder / "back"
-    assert local.run("queue", "export", "--all", "--to", str(there))[0] == 0
-    for _ in range(2):
-        status, out, err = shared.run("queue", "import", str(there))
-        assert status == 0, (out, err)
-        assert all(one in shared.run("queue", "list")[1] for one in ids)
-    assert local.run("queue", "drop", "--all")[0] == 0
-    assert shared.run("queue", "export", "--all", "--to", str(back))[0] == 0
-    status, out, err = local.run("queue", "import", str(back))
-    assert status == 0, (out, err)
-    assert shared.run("queue", "drop", "--all")[0] == 0
-    assert local.run("queue", "resume", "corp")[0] == 0
-    wait(lambda: dovecot.count() == len(octets), "filed messages")
+    ids = [gateway.send(one) for one in octets]
+    assert gateway.run("queue", "hold", ids[1])[0] == 0
+    assert gateway.run("queue", "resume", "corp")[0] == 0
+
+    def move(to, *words):
+        status, out, err = gateway.run("spool", "move", "--to", to)
+        assert status == 0 and all(word in out for word in words), (status, out, err)
+
+    wait(lambda: dovecot.count() == len(octets) - 1, "filed messages")
+    assert gateway.run("queue", "pause", "corp")[0] == 0
+    octets += [message(f"later {n}", number=20 + n) for n in range(5)]
+    ids += [gateway.send(one) for one in octets[6:]]
+    status, _, err = gateway.run("spool", "move", "--to", "postgresql")
+    assert status != 0 and "both places" in err, err
+    gateway.configuration["spool"]["postgresql"] = database
+    gateway.migrate()
+    status, _, err = gateway.run("spool", "move", "--to", "postgresql")
+    assert status != 0 and "a gateway runs on the spool" in err, err
+    gateway.stop()
+
+    move("postgresql", "6 moved", "0 stay")
+    move("postgresql", "0 moved")
+    assert server.sql("SELECT count(*) FROM mailweir.message WHERE open > 0") == [["6"]]
+    assert server.sql("SELECT state FROM mailweir.delivery JOIN mailweir.message ON message = seq WHERE id = '%s'" % ids[1]) == [["1"]]
+    move("local", "6 moved", "0 stay")
+    assert server.sql("SELECT count(*) FROM mailweir.message WHERE open > 0") == [["0"]]
+    move("postgresql", "6 moved")
+    gateway.start()
+    status, _, err = gateway.run("spool", "move", "--to", "local")
+    assert status != 0 and "1 nodes run" in err, err
+    wait(lambda: dovecot.count() == len(octets) - 1, "filed messages")
+    assert gateway.run("queue", "release", ids[1])[0] == 0
+    wait(lambda: dovecot.count() == len(octets), "the one that was held")
+    gateway.stop()
     assert sorted(received_part(m) for m in dovecot.messages()) == sorted(octets)
-    for gateway in (local, shared):
-        gateway.stop()
