@@ -7,6 +7,8 @@ import smtplib
 import socket
 import threading
 
+from cluster import Ledger, balance, cluster, names
+from fake_imap import FakeImap
 from harness import message, received_part, wait
 
 
@@ -48,7 +50,7 @@ def test_databases_that_are_refused(world):
     server.sql("DROP TABLE orders")
 
     status, out, err = gateway.run("spool", "migrate")
-    assert status == 0 and "version 1" in out, (out, err)
+    assert status == 0 and "version 2" in out, (out, err)
     status, out, err = gateway.run("spool", "migrate")
     assert status == 0 and "nothing to do" in out, (out, err)
     server.sql("INSERT INTO mailweir.version (number) VALUES (4711)")
@@ -216,64 +218,6 @@ def _accepts(gateway):
         return False
 
 
-def cluster(world, dovecot, count=3, lease="5s"):
-    """So many gateways on one queue, each with listeners and a folder of its own."""
-    server = world.postgresql(safe=True)
-    server.create("shared")
-    nodes = []
-    for number in range(count):
-        node = world.mailweir(dovecot, name=f"node{number}")
-        node.configuration["spool"]["postgresql"] = {"connection": server.connection("shared"), "node": f"node{number}", "lease": lease}
-        node.migrated = number > 0
-        nodes.append(node.start())
-    return server, nodes
-
-
-def names(node):
-    """The nodes that this one knows."""
-    status, out, _ = node.run("status", "--json")
-    return [one["name"] for one in json.loads(out)["nodes"]] if status == 0 else []
-
-
-class Ledger:
-    """Senders that go on until they are stopped, each to any of the nodes; what was acknowledged."""
-
-    def __init__(self, nodes, senders=4):
-        self.nodes, self.sent, self.stopped, self.lock = list(nodes), [], threading.Event(), threading.Lock()
-        self.threads = [threading.Thread(target=self.send, args=(number,)) for number in range(senders)]
-        for thread in self.threads:
-            thread.start()
-
-    def send(self, number):
-        count = 0
-        while not self.stopped.is_set():
-            count += 1
-            subject = f"s{number}-{count}"
-            try:
-                self.nodes[count % len(self.nodes)].send(message(subject))
-                with self.lock:
-                    self.sent.append(subject)
-            except (AssertionError, OSError, smtplib.SMTPException):
-                self.stopped.wait(0.05)
-
-    def more(self, count, seconds=60):
-        before = len(self.sent)
-        wait(lambda: len(self.sent) > before + count, f"{count} more messages that are accepted", seconds)
-
-    def stop(self):
-        self.stopped.set()
-        for thread in self.threads:
-            thread.join()
-
-
-def balance(server, ledger, dovecot, seconds=120):
-    """Everything that was acknowledged lies in the folder, and once."""
-    wait(lambda: server.sql("SELECT count(*) FROM mailweir.message WHERE open > 0", "shared") == [["0"]], "all that is filed", seconds)
-    filed = [re.search(rb"\r\nSubject: (\S+)", octets).group(1).decode() for octets in dovecot.messages()]
-    assert set(ledger.sent) <= set(filed), f"lost: {sorted(set(ledger.sent) - set(filed))}"
-    assert len(filed) == len(set(filed)), "filed twice: " + str(sorted(s for s in set(filed) if filed.count(s) > 1))
-
-
 def test_nodes_know_each_other(world):
     """Each of three says that it lives and what it does; one that ends in order is gone at once."""
     dovecot = world.dovecot()
@@ -301,18 +245,64 @@ def test_nodes_know_each_other(world):
 
 def test_a_node_is_killed(world):
     """kill -9 of a node under load: the others file what it had, once, within its lease and five seconds."""
-    dovecot = world.dovecot()
-    server, nodes = cluster(world, dovecot)
+    imap = FakeImap(world, profile="plain", fault=slow)
+    server, nodes = cluster(world, imap, connections=3)
     wait(lambda: sorted(names(nodes[1])) == ["node0", "node1", "node2"], "three nodes")
-    ledger = Ledger(nodes)
+    ledger = Ledger(nodes, folders=8)
     ledger.more(60)
+    wait(lambda: imap.peak == 3, "all connections that the account may have")
     nodes[0].kill()
     ledger.nodes = nodes[1:]
     wait(lambda: any(node.events("node_taken_over") for node in nodes[1:]), "takeover", 40)
+    imap.most = 0
     ledger.more(20)
+    wait(lambda: imap.most == 3, "connections of the dead node, in the hands of others")
     ledger.stop()
-    balance(server, ledger, dovecot)
+    balance(server, ledger, imap)
+    assert imap.peak == 3, f"{imap.peak} connections at once to an account that may have 3"
     for node in nodes[1:]:
+        node.stop()
+
+
+def slow(step, session, **facts):
+    """A server that takes its time for an APPEND, so that one connection is not enough."""
+    if step == "append-end":
+        session.fake.release.wait(0.03)
+
+
+def test_one_connection_for_three_nodes(world):
+    """Where the account may have one connection, one node has it: what the others accept is filed by that one, and by another when it ends."""
+    imap = FakeImap(world, profile="plain", fault=slow)
+    server, nodes = cluster(world, imap, connections=1, lease="60s")
+    ledger = Ledger(nodes, senders=2, folders=3)
+    ledger.more(20)
+    wait(lambda: len(imap.messages()) > 10, "filed messages")
+    ledger.nodes = nodes[1:]
+    nodes[0].stop()
+    ledger.more(10)
+    ledger.stop()
+    balance(server, ledger, imap)
+    assert imap.peak == 1, f"{imap.peak} connections at once"
+    for node in nodes[1:]:
+        node.stop()
+
+
+def test_tokens_are_asked_for_by_one_node_at_a_time(world):
+    """Three nodes that need an access token at once: who asks second might be given what makes the first one's void, so it waits."""
+    imap = FakeImap(world, profile="microsoft365")
+    asked = world.folder / "asked"
+    program = world.folder / "get-token"
+    program.write_text(f"#!/bin/sh\necho begins >>{asked}\nsleep 0.3\necho ends >>{asked}\necho a-token\n")
+    program.chmod(0o755)
+    _, nodes = cluster(world, imap, lease="60s", connections=3, auth={"username": "relay", "token": {"command": [str(program)]}})
+    senders = [threading.Thread(target=node.send, args=(message(node.name),)) for node in nodes]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    wait(lambda: len(imap.messages()) == 3, "three filed messages")
+    assert asked.read_text().split() == ["begins", "ends"] * 3, asked.read_text()
+    for node in nodes:
         node.stop()
 
 
