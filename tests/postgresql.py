@@ -46,21 +46,42 @@ def free_port():
 
 
 class Server:
-    """options: lines of postgresql.conf. safe: crashes lose nothing (fsync); else it is quicker. tcp: listens on loopback, too."""
+    """options: lines of postgresql.conf. safe: crashes lose nothing (fsync); else it is quicker. tcp: listens on loopback, too.
 
-    def __init__(self, options=(), safe=False, tcp=False):
+    primary: it is a standby of that server, which knows it by this name.
+    """
+
+    def __init__(self, options=(), safe=False, tcp=False, primary=None, name=""):
         self.bin, self.user = programs(), account()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mwpg", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) and not safe else "/tmp"))
         self.data, self.port, self.process = self.folder / "data", free_port(), None
         if self.user is not None:
             os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
         os.chmod(self.folder, 0o755)
-        self.run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+        self.name = name
+        if primary is None:
+            self.run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+        else:
+            self.run("pg_basebackup", "-D", str(self.data), "-h", str(primary.folder), "-p", str(primary.port), "-U", "postgres", "-c", "fast", "--no-sync")
+            (self.data / "standby.signal").write_text("")
+            options = (*options, self.follows(primary))
         lines = [f"unix_socket_directories = '{self.folder}'", f"listen_addresses = '{'127.0.0.1' if tcp else ''}'", f"port = {self.port}",
                  "max_connections = 60", "shared_buffers = 32MB", "log_min_messages = warning", "dynamic_shared_memory_type = mmap",
                  *([] if safe else ["fsync = off", "full_page_writes = off", "synchronous_commit = on"]), *options]
         with open(self.data / "postgresql.conf", "a") as out:
             out.write("\n".join(lines) + "\n")
+
+    def follows(self, primary):
+        return f"primary_conninfo = 'host={primary.folder} port={primary.port} user=postgres application_name={self.name}'"
+
+    def follow(self, primary):
+        """Another one is the primary now."""
+        with open(self.data / "postgresql.conf", "a") as out:
+            out.write(self.follows(primary) + "\n")
+        self.sql("SELECT pg_reload_conf()", "postgres")
+
+    def promote(self):
+        self.sql("SELECT pg_promote(false)", "postgres")
 
     def become(self):
         if self.user is not None:
@@ -101,13 +122,16 @@ class Server:
         self.process.wait(30)
         self.process = None
 
-    def kill(self):
-        """The server and every process of it, at once: they are one process group."""
+    def signal_all(self, number):
+        """The server and every process of it, each of which is a group of its own."""
         children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False).stdout.split()
-        self.process.kill()
-        for child in children:
+        for process in (self.process.pid, *map(int, children)):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(int(child), signal.SIGKILL)
+                os.kill(process, number)
+
+    def kill(self):
+        """As if the machine took it: the server and all that it started, at once."""
+        self.signal_all(signal.SIGKILL)
         self.process.wait(30)
         self.process = None
 
