@@ -10,6 +10,7 @@
 #include "admin/admin_life.h"
 #include "admin/admin_summary.h"
 #include "dispatch/dispatch_condition.h"
+#include "spool/spool_node.h"
 
 #define TEXT_MAX     600
 #define DAY_SECONDS  INT64_C(86400)
@@ -112,6 +113,33 @@ static void say_upstream(const struct admin *admin, json_t *list, const struct d
             state->last_fault_ms == 0 ? "the upstream was down before the start already" : state->last_fault->text);
     }
     add_waiting(list, admin_summary_waiting(admin, name), name);
+}
+
+/* ---- nodes of one queue ---- */
+
+#define SKEW_MS INT64_C(60000)
+
+static void say_nodes(const struct admin *admin, json_t *list)
+{
+    const struct spool *spool = gateway_spool(admin->gateway);
+    struct spool_node_counts counts;
+    if (!spool_node_count(spool, &counts)) {
+        return;
+    }
+    if (counts.margin_ms == 0) {
+        add(list, STOPPED, "lease lost", 0, "mailweir status",
+            "this node was not heard by the database for longer than its lease: it sends nothing before it is");
+    }
+    if (gateway_rules_differ(admin->gateway)) {
+        add(list, NOTICE, "rules differ", 0, "mailweir status",
+            "the nodes of this queue have different rules: the same mail goes another way, depending on who takes it");
+    }
+    if (counts.skew_ms > SKEW_MS || counts.skew_ms < -SKEW_MS) {
+        add(list, NOTICE, "clocks differ", 0, NULL,
+            "the database's clock is %lld s %s this machine's: set both by NTP; what is due goes by the database's",
+            (long long)((counts.skew_ms < 0 ? -counts.skew_ms : counts.skew_ms) / 1000),
+            counts.skew_ms < 0 ? "behind" : "ahead of");
+    }
 }
 
 static void say_expiry(json_t *list, const char *what, const char *name, int64_t left)
@@ -262,6 +290,7 @@ json_t *admin_attention(const struct admin *admin)
     size_t i;
     say_checks(admin, found);
     say_upstreams(admin, found);
+    say_nodes(admin, found);
     say_certificates(admin, found);
     say_disk(admin, found);
     say_refusals(admin, found);

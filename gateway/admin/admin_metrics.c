@@ -161,8 +161,9 @@ static void write_rules(struct metrics_text *text, const struct rule_stats *stat
 /* ---- the queue ---- */
 
 /* Of a queue that several nodes share. */
-static void write_nodes(struct metrics_text *text, const struct spool *spool)
+static void write_nodes(struct metrics_text *text, const struct gateway *gateway)
 {
+    const struct spool *spool = gateway_spool(gateway);
     struct spool_node_counts counts;
     if (!spool_node_count(spool, &counts)) {
         return;
@@ -175,8 +176,17 @@ static void write_nodes(struct metrics_text *text, const struct spool *spool)
         counts.unheard);
     one(text, METRICS_COUNTER, "mailweir_node_ended_total", "Times that another node took this one for dead.",
         counts.ended);
+    one(text, METRICS_COUNTER, "mailweir_node_takeovers_total", "Nodes that this one took over because they had died.",
+        counts.takeovers);
     one(text, METRICS_COUNTER, "mailweir_node_taken_over_deliveries_total",
         "Deliveries taken over from nodes that died: they are looked for before they are sent again.", counts.taken);
+    metrics_family(text, METRICS_GAUGE, "mailweir_node_clock_skew_seconds",
+                   "By how much the database's clock, by which mail is due, is ahead of this machine's.");
+    metrics_seconds(text, NULL, counts.skew_ms);
+    one(text, METRICS_GAUGE, "mailweir_node_rules_differ", "1 when a node that lives has other rules than this one.",
+        gateway_rules_differ(gateway));
+    one(text, METRICS_GAUGE, "mailweir_spool_dead_rows",
+        "Rows of deliveries that the database has not cleaned up: many make it slow.", counts.dead_rows);
 }
 
 /* What the background check of the spool has found. */
@@ -220,7 +230,6 @@ static void write_queue(struct metrics_text *text, struct spool *spool, const st
         "1 when the spool lies where acknowledged messages may be lost with the power; the log says why.",
         spool_disk_warning(spool) != NULL);
     write_health(text, spool);
-    write_nodes(text, spool);
 }
 
 /* What waits by upstream and state, and since when: as the store said it last. */
@@ -597,6 +606,7 @@ static void answer_metrics(struct admin_request *request)
     write_rules(&text, decision_stats(gateway_decision(admin->gateway)));
     write_rule_costs(&text, gateway_decision(admin->gateway));
     write_queue(&text, gateway_spool(admin->gateway), &counts.spool);
+    write_nodes(&text, admin->gateway);
     metrics_family(&text, METRICS_HISTOGRAM, "mailweir_spool_commit_duration_seconds",
                    "Time until a group of commits was on the disk.");
     metrics_histogram(&text, NULL, spool_commit_time(gateway_spool(admin->gateway)));

@@ -102,6 +102,8 @@ static json_t *upstream(const struct dispatch_state *state)
                              (json_int_t)state->failures, "active", (json_int_t)state->counts.active, "connections_max",
                              (json_int_t)state->config->settings[IMAPC_CONNECTIONS]);
     json_object_set_new(json, "connections", number_status(state->pool.connections));
+    json_object_set_new(json, "connections_share",
+                        state->pool.share == SIZE_MAX ? json_null() : number_status(state->pool.share));
     json_object_set_new(json, "connections_busy", number_status(state->pool.busy));
     json_object_set_new(json, "token_seconds", seconds_left(state->pool.token_expires_s));
     json_object_set_new(json, "certificate_seconds", seconds_left(state->pool.certificate_expires_s));
@@ -180,6 +182,7 @@ json_t *admin_status(const struct admin *admin)
     json_t *nodes = spool_node_list(gateway_spool(admin->gateway));
     if (nodes != NULL) {
         json_object_set_new(json, "nodes", nodes);
+        json_object_set_new(json, "rules_differ", json_boolean(gateway_rules_differ(admin->gateway)));
     }
     json_object_set_new(json, "listeners", listeners(admin));
     json_object_set_new(json, "upstreams", upstreams(admin));

@@ -138,24 +138,45 @@ static void print_listeners(FILE *out, const json_t *status)
     }
 }
 
-/* Of a queue that several share: who lives, and for how long the others take him to. */
+/* What a node says of the connections that it may have: " corp 2, other 1". */
+static void print_slots(FILE *out, const json_t *state)
+{
+    const char *name;
+    json_t *upstream;
+    const char *before = "; connections:";
+    json_object_foreach(json_object_get(state, "upstreams"), name, upstream)
+    {
+        int64_t slots = document_member_number(upstream, "slots");
+        if (slots > 0) {
+            fprintf(out, "%s %s %" PRId64, before, name, slots);
+            before = ",";
+        }
+    }
+}
+
+/* Of a queue that several share: who lives, for how long the others take him to, and by which rules he decides. */
 static void print_nodes(FILE *out, const json_t *status, const struct paint *paint)
 {
     size_t i;
     json_t *node;
+    bool differ = json_is_true(json_object_get(status, "rules_differ"));
     json_array_foreach(json_object_get(status, "nodes"), i, node)
     {
         const json_t *state = json_object_get(node, "state");
         int64_t lease_ms = document_member_number(node, "lease_ms");
         fprintf(out,
                 "  %-10s %s%s (epoch %" PRId64 ", %s)%s, %s%" PRId64 " s of its lease left%s; %" PRId64
-                " sessions open, %" PRId64 " filed\n",
+                " sessions open, %" PRId64 " filed",
                 i == 0 ? "nodes" : "", document_member_text(node, "name"),
                 json_is_true(json_object_get(node, "me")) ? ", this one" : "", document_member_number(node, "epoch"),
                 document_member_text(node, "version"),
                 json_is_true(json_object_get(node, "draining")) ? ", draining" : "", lease_ms > 0 ? "" : paint->bad,
                 lease_ms / 1000, lease_ms > 0 ? "" : paint->plain, document_member_number(state, "sessions"),
                 document_member_number(state, "filed"));
+        print_slots(out, state);
+        fprintf(out, "; %srules %.8s%s; clock %+.1f s; %" PRId64 " taken over\n", differ ? paint->bad : "",
+                document_member_text(state, "rules_digest"), differ ? paint->plain : "",
+                -(double)document_member_number(state, "skew_ms") / 1000, document_member_number(state, "takeovers"));
     }
 }
 

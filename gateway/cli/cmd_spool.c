@@ -1,5 +1,6 @@
 /*
- * cmd_spool - `mailweir spool check`, `rebuild`, `backup`, `restore`, `migrate` and `move`. 1 when something is damaged.
+ * cmd_spool - `mailweir spool check`, `rebuild`, `backup`, `restore`, `migrate` and `move`. 1 when something is
+ * damaged, or left out.
  */
 #include <inttypes.h>
 #include <jansson.h>

@@ -76,7 +76,7 @@ struct queue_ids {
     char **items;
     size_t count, room;
 };
-int queue_ids_note(void *ctx, const json_t *object);
+MUST_USE int queue_ids_note(void *ctx, const json_t *object);
 void queue_ids_done(struct queue_ids *ids);
 /* One object as a line of JSON. */
 void queue_print_json(const json_t *object);

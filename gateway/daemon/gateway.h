@@ -122,4 +122,7 @@ struct traces *gateway_traces(struct gateway *gateway);
 /* Hears each line of the log from now on, as JSON; NULL: no more. */
 void gateway_tap_log(struct gateway *gateway, void (*line)(void *ctx, const char *line, size_t len), void *ctx);
 
+/* Whether a node of the same queue that lives decides by other rules than another one. */
+MUST_USE bool gateway_rules_differ(const struct gateway *gateway);
+
 #endif

@@ -59,6 +59,8 @@ struct gateway {
     uint64_t slow_turns;          /* of the loop */
     uint64_t slow_told_at, slow_untold;
     size_t rules;
+    char digest[17]; /* of the rules, for other nodes; as of so many loads */
+    uint64_t digest_loads;
     struct gateway_loading loading;
     struct net_watch *folders; /* of the configuration's sources */
     bool watched_all;          /* the kernel watches all of them */

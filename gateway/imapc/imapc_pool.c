@@ -113,6 +113,7 @@ void imapc_pool_state(const struct imapc_pool *pool, struct imapc_pool_state *st
     const struct imapc_place *place = &pool->account.places[pool->place];
     const struct net_tls *tls = place->tls;
     *state_r = (struct imapc_pool_state){.connections = pool->connection_count,
+                                         .share = pool->share,
                                          .place = pool->place,
                                          .address = &place->address,
                                          .token_expires_s =

@@ -183,6 +183,7 @@ struct imapc_daily {
  * or it is not known. */
 struct imapc_pool_state {
     size_t connections; /* that stand or are being made */
+    size_t share;       /* so many may be, where nodes share the account's; SIZE_MAX: all */
     size_t ready;       /* of them logged in */
     size_t busy;        /* of them at work */
     size_t place;       /* of the account's, that new ones go to */
@@ -229,8 +230,10 @@ void imapc_pool_halt(struct imapc_pool *pool, bool halted);
  * down to `allowed` as soon as what they do is done. SIZE_MAX, as for a new pool: nobody else has any.
  */
 void imapc_pool_share(struct imapc_pool *pool, size_t share, size_t allowed);
-/* It shares with other nodes from now on. fn comes when the share is too small for what waits, and when a turn is wanted
- * or over; from inside anything, so it may only note that. */
+/*
+ * It shares with other nodes from now on. fn comes when the share is too small for what waits, and when a turn is
+ * wanted or over; from inside anything, so it may only note that.
+ */
 void imapc_pool_set_lacks(struct imapc_pool *pool, void (*fn)(void *ctx), void *ctx);
 struct imapc_needs {
     size_t most;   /* connections that the account's settings allow */

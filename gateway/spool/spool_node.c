@@ -34,6 +34,7 @@ struct spool_node {
     struct buf state;
     uint64_t began;
     bool under_way, failed;
+    int64_t skew_ms;
     struct fault fault;
     json_t *found;
 };
@@ -56,6 +57,7 @@ static void run_beat(void *ctx)
     struct store *store = node->spool->store;
     node->fault = FAULT_INIT;
     node->failed = store->ops->beat(store, &node->beat, &node->fault) != 0;
+    node->skew_ms = node->beat.clock_ms - node->spool->options.wall(node->spool->options.clock);
 }
 
 /* ---- on the loop ---- */
@@ -100,6 +102,9 @@ static void tell_beat(struct spool_node *node)
 {
     struct spool *spool = node->spool;
     node->counts.taken += node->beat.taken;
+    node->counts.takeovers += node->beat.takeovers;
+    node->counts.skew_ms = node->skew_ms;
+    node->counts.dead_rows = node->beat.dead_rows;
     node->counts.ended += node->beat.is_ended;
     if (node->beat.is_ended) {
         log_event(spool->log, LOG_LEVEL_ERROR, "node_ended",

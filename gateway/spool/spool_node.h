@@ -46,11 +46,14 @@ bool spool_node_may_send(const struct spool *spool);
 json_t *spool_node_list(const struct spool *spool);
 /* Of metrics: since the start. */
 struct spool_node_counts {
-    uint64_t taken;    /* deliveries taken over from nodes that died */
-    uint64_t ended;    /* times that another node took this one for dead */
-    uint64_t unheard;  /* beats that nobody heard */
-    int64_t margin_ms; /* as above; 0: it sends nothing */
-    uint64_t nodes;    /* that live */
+    uint64_t takeovers; /* nodes that this one has ended because they had died ... */
+    uint64_t taken;     /* ... and the deliveries that it took over from them */
+    uint64_t ended;     /* times that another node took this one for dead */
+    uint64_t unheard;   /* beats that nobody heard */
+    int64_t margin_ms;  /* as above; 0: it sends nothing */
+    uint64_t nodes;     /* that live */
+    int64_t skew_ms;    /* by which the store's clock is ahead of this machine's */
+    uint64_t dead_rows; /* of what waits, which the database has not cleaned up */
 };
 /* False where there is one node only. */
 MUST_USE bool spool_node_count(const struct spool *spool, struct spool_node_counts *counts_r);

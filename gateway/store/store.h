@@ -230,11 +230,14 @@ struct store_beat {
     void (*found)(void *ctx, const struct store_node *node); /* of each, during the call */
     void *ctx;
     /* Answers. */
-    bool is_ended;     /* another node has taken this one for dead: what was in its hands is not any more */
-    bool is_news;      /* somebody else has changed what is due or paused */
-    bool is_memo;      /* a memo is not what it was at the last beat */
-    uint64_t taken;    /* deliveries that nodes which died had in their hands: they are due, and in doubt */
-    uint64_t lease_ms; /* how long it may be relied on, from before the call */
+    bool is_ended;      /* another node has taken this one for dead: what was in its hands is not any more */
+    bool is_news;       /* somebody else has changed what is due or paused */
+    bool is_memo;       /* a memo is not what it was at the last beat */
+    uint64_t takeovers; /* nodes that this one has ended because they had died */
+    uint64_t taken;     /* deliveries that they had in their hands: they are due, and in doubt */
+    int64_t clock_ms;   /* the store's wall clock, by which all is due */
+    uint64_t dead_rows; /* of what waits, which the database has not cleaned up yet */
+    uint64_t lease_ms;  /* how long it may be relied on, from before the call */
 };
 
 /* Of a store that is opened to be written to; by reference until it is closed. */

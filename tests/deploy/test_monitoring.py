@@ -10,7 +10,7 @@ ALERTS = ROOT / "deploy/prometheus-alerts.yml"
 GUIDE = ROOT / "deploy/doc/operators-guide.md"
 # What operators are told of, by name.
 WANTED = ("HeldMail", "LoginsRefused", "UpstreamLoginRefused", "RefusalRate", "UpstreamFull", "UpstreamFullGrows", "MailboxNearlyFull", "MailboxFills", "DiskLow", "DiskFills", "UpstreamPausedByOperator",
-          "OwnCertificateExpires", "ProbeFails", "ProbeSlow")
+          "OwnCertificateExpires", "ProbeFails", "ProbeSlow", "NodeLeaseLost", "NodeEnded", "NodeTakenOver", "NodeRulesDiffer", "NodeClockSkew", "DeadRows")
 QUOTA = 'mailweir_upstream_quota_{}{{upstream="a",of="{}"}}'
 # alert: (series, values by minute, when it fires, when it does not yet).
 FIRES = {
@@ -23,6 +23,12 @@ FIRES = {
     "MailweirMailboxNearlyFull": (QUOTA.format("messages", "used"), "89x9 91x60", 26, 20),
     # 60 % of the limit below are used, and in 2 h 500 MB more; two days of that are more than what is left.
     "MailweirMailboxFills": (QUOTA.format("bytes", "used"), "6000000000+4000000x300", 65, 55),
+    "MailweirNodeLeaseLost": ("mailweir_node_lease_margin_seconds", "12x10 0x20", 13, 10),
+    "MailweirNodeEnded": ("mailweir_node_ended_total", "0x10 1x30", 12, 9),
+    "MailweirNodeTakenOver": ("mailweir_node_takeovers_total", "0x10 1x30", 12, 9),
+    "MailweirNodeRulesDiffer": ("mailweir_node_rules_differ", "1x30", 16, 14),
+    "MailweirNodeClockSkew": ("mailweir_node_clock_skew_seconds", "-61x30", 6, 4),
+    "MailweirDeadRows": ("mailweir_spool_dead_rows", "100001x60", 31, 29),
     "MailweirLoginsRefused": ('mailweir_smtp_logins_total{outcome="failed"}', "0x10 0+3x30", 20, 5),
 }
 

@@ -228,6 +228,19 @@ def test_nodes_know_each_other(world):
     wait(lambda: any(one["name"] == "node1" and one["state"].get("accepted") == 1 and one["state"].get("filed") == 1
                      for one in json.loads(nodes[0].run("status", "--json")[1])["nodes"]), "what the second does, seen from the first")
     assert "node1" in nodes[2].run("status")[1]
+    # Each tells by which rules it decides, and hears when another one has others.
+    seen = json.loads(nodes[0].run("status", "--json")[1])
+    states = [one["state"] for one in seen["nodes"]]
+    assert not seen["rules_differ"] and len({state["rules_digest"] for state in states}) == 1, seen["nodes"]
+    assert all(abs(state["skew_ms"]) < 5000 for state in states), states
+    assert sum(state["upstreams"]["corp"]["slots"] for state in states) >= 1, states
+    nodes[1].rules.append({"name": "another", "if": {"header": "Subject", "is": "another"}, "then": [{"stop": True}]})
+    assert nodes[1].run("reload")[0] == 0
+    wait(lambda: json.loads(nodes[0].run("status", "--json")[1])["rules_differ"], "rules that differ, seen from the first")
+    assert "have different rules" in nodes[0].run("status")[1]
+    nodes[1].rules.pop()
+    assert nodes[1].run("reload")[0] == 0
+    wait(lambda: not json.loads(nodes[0].run("status", "--json")[1])["rules_differ"], "the same rules again")
     # Any node knows any message.
     nodes[2].run("queue", "pause", "corp")
     wait(lambda: "paused" in nodes[0].run("status")[1], "the pause, heard of by the first")

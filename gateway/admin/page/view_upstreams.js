@@ -38,7 +38,7 @@ const FACTS = [
   ["put off", (one) => count(one.deferred)],
   ["dead letters", (one) => count(one.dead)],
   ["under way", (one) => count(one.active)],
-  ["connections", (one) => (one.connections == null ? `at most ${one.connections_max}` : `${one.connections} of ${one.connections_max}`)],
+  ["connections", (one) => (one.connections == null ? `at most ${one.connections_max}` : `${one.connections} of ${one.connections_max}${one.connections_share == null ? "" : `, ${one.connections_share} for this node`}`)],
   ["append, median / 99 %", (one) => (one.filed ? `${one.append_ms_median} / ${one.append_ms_99} ms` : "–")],
   ["last filed", (one) => ago(one.last_filed)],
   ["since", (one) => (one.state !== "open" && one.since ? ago(one.since) : "")],

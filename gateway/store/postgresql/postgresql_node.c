@@ -69,7 +69,7 @@ static void wait_for_the_dead(struct postgresql_link *link, struct postgresql_va
 
 /* same: of an earlier start under our own name, too. How many deliveries were taken; -1. */
 static int64_t take_over_dead(struct postgresql *pg, struct postgresql_link *link, bool same, const char *name,
-                              struct fault *fault)
+                              uint64_t *nodes_r, struct fault *fault)
 {
     static const char sql[] =
         "SELECT n.epoch FROM node n JOIN fence f USING (epoch) WHERE n.epoch <> $1 AND ((n.name = $2 AND $4 AND NOT"
@@ -90,6 +90,7 @@ static int64_t take_over_dead(struct postgresql *pg, struct postgresql_link *lin
     for (int row = 0; taken >= 0 && row < PQntuples(dead); row++) {
         int64_t some = take_over(pg, link, arena, postgresql_number_at(dead, row, 0), fault);
         taken = some < 0 ? -1 : taken + some;
+        *nodes_r += some >= 0;
     }
     PQclear(dead);
     arena_free(&arena);
@@ -128,7 +129,8 @@ int postgresql_node_join(struct postgresql *pg, struct fault *fault)
     if (postgresql_say(&pg->writer, sql, fault) != 0) {
         return -1;
     }
-    return take_over_dead(pg, &pg->writer, !pg->options.brief, name, fault) < 0 ? -1 : 0;
+    uint64_t nodes = 0;
+    return take_over_dead(pg, &pg->writer, !pg->options.brief, name, &nodes, fault) < 0 ? -1 : 0;
 }
 
 void postgresql_node_leave(struct postgresql *pg)
@@ -210,7 +212,9 @@ static int look_around(struct postgresql *pg, struct store_beat *beat, struct fa
         &pg->beater,
         "SELECT n.epoch, n.name, n.program, (extract(epoch FROM n.lease_until - clock_timestamp()) * 1000)::bigint,"
         " n.draining, n.state, (SELECT value FROM mark WHERE name = 'changed'),"
-        " (SELECT coalesce(sum(hashtext(upstream || '=' || text)), 0) FROM memo) FROM node n JOIN fence f USING (epoch)"
+        " (SELECT coalesce(sum(hashtext(upstream || '=' || text)), 0) FROM memo),"
+        " floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint,"
+        " coalesce(pg_stat_get_dead_tuples('delivery'::regclass), 0) FROM node n JOIN fence f USING (epoch)"
         " ORDER BY n.name, n.epoch",
         NULL, false, fault);
     for (int row = 0; rows != NULL && row < PQntuples(rows); row++) {
@@ -228,6 +232,8 @@ static int look_around(struct postgresql *pg, struct store_beat *beat, struct fa
         beat->is_memo = beat->is_memo || memos != pg->memos;
         pg->changed = changed;
         pg->memos = memos;
+        beat->clock_ms = postgresql_number_at(rows, row, 8);
+        beat->dead_rows = (uint64_t)postgresql_number_at(rows, row, 9);
         if (beat->found != NULL) {
             beat->found(beat->ctx, &node);
         }
@@ -243,13 +249,13 @@ int postgresql_beat(struct store *store, struct store_beat *beat, struct fault *
     struct arena *arena = arena_new(STORE_META_MAX);
     name_of(pg, name);
     beat->is_news = beat->is_memo = beat->is_ended = false;
-    beat->taken = 0;
+    beat->taken = beat->takeovers = 0;
     /* It stops by itself before others may take over, so that two never append the same delivery, as long as clocks
      * run equally fast within one lease; what time it is, they need not agree about. */
     beat->lease_ms = lease_of(pg) - MARGIN_MS;
     int held = renew(pg, beat, arena, fault);
     beat->is_ended = held == 0;
-    int64_t taken = held < 0 ? -1 : take_over_dead(pg, &pg->beater, false, name, fault);
+    int64_t taken = held < 0 ? -1 : take_over_dead(pg, &pg->beater, false, name, &beat->takeovers, fault);
     beat->taken = taken < 0 ? 0 : (uint64_t)taken;
     int result = taken < 0 ? -1 : share_slots(pg, beat, arena, fault);
     arena_free(&arena);
