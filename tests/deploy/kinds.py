@@ -52,6 +52,9 @@ KINDS = {
         "serviceName selector template", serviceName=NAME, replicas=NUMBER, podManagementPolicy=TEXT, selector=SELECTOR,
         template=shape("metadata spec", metadata=shape(labels=WORDS, annotations=WORDS), spec=POD),
         volumeClaimTemplates=several(shape("metadata spec", metadata=META, spec=CLAIM))))),
+    "Deployment": ("apps/v1", shape("apiVersion kind metadata spec", apiVersion=TEXT, kind=TEXT, metadata=META, spec=shape(
+        "selector template", replicas=NUMBER, selector=SELECTOR, strategy=shape("type", type={"enum": ["RollingUpdate", "Recreate"]}, rollingUpdate=shape(
+            maxUnavailable=MIXED, maxSurge=MIXED)), template=shape("metadata spec", metadata=shape(labels=WORDS, annotations=WORDS), spec=POD)))),
     "PodDisruptionBudget": ("policy/v1", shape("apiVersion kind metadata spec", apiVersion=TEXT, kind=TEXT, metadata=META,
                                                spec=shape("maxUnavailable selector", maxUnavailable=MIXED, selector=SELECTOR))),
     "NetworkPolicy": ("networking.k8s.io/v1", shape("apiVersion kind metadata spec", apiVersion=TEXT, kind=TEXT, metadata=META, spec=shape(

@@ -88,6 +88,26 @@ def test_objects_hold_together(world):
             assert stateful["template"]["spec"]["containers"][0][probe]["httpGet"] == {"path": path, "port": "admin"}, "no probe needs a token"
 
 
+NODES = {"replicas": 3, "config": {"spool": {"postgresql": {"connection": "host=postgresql dbname=mailweir user=node", "password": {"file": "/run/secrets/mailweir/database-password"}}}}}
+
+
+def test_nodes_are_alike(world):
+    """With one queue in PostgreSQL: a Deployment without volumes of its own, whose pods keep apart and reach the database."""
+    objects = render(world, SECRETS, NODES)
+    assert ("StatefulSet", "mw") not in objects
+    deployment = objects["Deployment", "mw"]["spec"]
+    pod = deployment["template"]["spec"]
+    assert deployment["replicas"] == 3 and {"name": "spool", "emptyDir": {"sizeLimit": "1Gi"}} in pod["volumes"], pod["volumes"]
+    term = pod["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"][0]["podAffinityTerm"]
+    assert term["labelSelector"]["matchLabels"] == deployment["selector"]["matchLabels"]
+    assert objects["PodDisruptionBudget", "mw"]["spec"]["maxUnavailable"] == 1
+    assert any(port["port"] == 5432 for rule in objects["NetworkPolicy", "mw"]["spec"]["egress"] for port in rule["ports"])
+    spool = json.loads(objects["ConfigMap", "mw-config"]["data"]["mailweir.json"])["spool"]
+    assert spool["path"] == "/var/lib/mailweir" and spool["postgresql"]["connection"].startswith("host=postgresql"), spool
+    mine = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [{"key": "x", "operator": "Exists"}]}]}}}
+    assert render(world, SECRETS, NODES, {"affinity": mine})["Deployment", "mw"]["spec"]["template"]["spec"]["affinity"] == mine
+
+
 def test_what_monitoring_brings(world):
     objects = render(world, SECRETS, ALL)
     monitor = objects["ServiceMonitor", "mw"]["spec"]

@@ -13,7 +13,7 @@ from harness import MAILWEIR, free_port
 from test_configurations import beside, check
 
 FOLDER = ROOT / "deploy/kubernetes"
-RENDERED = ["base", "overlays/monitoring", "overlays/proxy", "overlays/stateless"]
+RENDERED = ["base", "overlays/monitoring", "overlays/proxy", "overlays/stateless", "overlays/nodes"]
 
 
 def render(name):
@@ -27,6 +27,9 @@ def render(name):
         secrets.mkdir()
         for secret in ("imap-password", "admin-token", "metrics-token"):
             (secrets / secret).write_text("of-this-test-0123456789abcdef")
+        (copy / "overlays/nodes/secret").mkdir(exist_ok=True)
+        for secret in ("database-password", "database-ca"):
+            (copy / "overlays/nodes/secret" / secret).write_text("of-this-test")
         objects = [entry for entry in yaml.safe_load_all(run("kubectl", "kustomize", copy / name)) if entry]
     kinds.check(objects)
     return {(entry["kind"], entry["metadata"]["name"]): entry for entry in objects}
@@ -50,15 +53,19 @@ def test_no_secret_is_shipped(world):
     assert "kind: PrometheusRule" in run(copy / "apply", "--render", "monitoring")
 
 
+def workload(objects):
+    return (objects.get(("StatefulSet", "mailweir")) or objects["Deployment", "mailweir"])["spec"]
+
+
 def pod(objects):
-    return objects["StatefulSet", "mailweir"]["spec"]["template"]["spec"]
+    return workload(objects)["template"]["spec"]
 
 
 def test_names_hold_together(world):
     for name in RENDERED:
         objects = render(name)
         labels = {"app.kubernetes.io/name": "mailweir"}
-        stateful = objects["StatefulSet", "mailweir"]["spec"]
+        stateful = workload(objects)
         assert stateful["template"]["metadata"]["labels"] == labels and stateful["selector"]["matchLabels"] == labels, name
         assert objects["Service", "mailweir"]["spec"]["selector"] == labels, name
         assert objects["PodDisruptionBudget", "mailweir"]["spec"]["selector"]["matchLabels"] == labels, name
@@ -80,6 +87,21 @@ def test_names_hold_together(world):
     assert monitoring["PrometheusRule", "mailweir"]["spec"] == yaml.safe_load((ROOT / "deploy/prometheus-alerts.yml").read_text())
     dashboard = monitoring["ConfigMap", "mailweir-dashboard"]
     assert json.loads(dashboard["data"]["mailweir.json"])["title"] == "mailweir" and dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+
+
+def test_nodes_are_alike(world):
+    """Several pods with one queue: none has a volume or a name of its own, they keep apart, and reach the database."""
+    objects = render("overlays/nodes")
+    assert ("StatefulSet", "mailweir") not in objects
+    deployment = objects["Deployment", "mailweir"]["spec"]
+    assert deployment["replicas"] >= 2 and "volumeClaimTemplates" not in deployment and deployment["strategy"]["rollingUpdate"]["maxUnavailable"] == 1
+    term = pod(objects)["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"][0]["podAffinityTerm"]
+    assert term["topologyKey"] == "kubernetes.io/hostname" and term["labelSelector"]["matchLabels"] == deployment["selector"]["matchLabels"]
+    assert objects["PodDisruptionBudget", "mailweir"]["spec"]["maxUnavailable"] == 1
+    assert any(port["port"] == 5432 for rule in objects["NetworkPolicy", "mailweir"]["spec"]["egress"] for port in rule["ports"])
+    assert {"database-password", "database-ca"} <= set(objects["Secret", "mailweir-secrets"]["data"])
+    spool = json.loads(objects["ConfigMap", "mailweir-config"]["data"]["mailweir.json"])["spool"]
+    assert "sslmode" not in spool["postgresql"]["connection"], "verify-full is what is meant"
 
 
 def test_the_pod_is_shut_in(world):
