@@ -31,7 +31,8 @@ struct dispatch_upstream {
     struct net_timer *timer; /* the end of a pause, or the next due delivery */
     size_t active;           /* jobs that exist */
     bool without_slot;       /* all of the account's connections are other nodes': what waits is left to them */
-    size_t allowed;          /* so many of them are ours at most when what they do is done */
+    size_t given;            /* connections that are ours ... */
+    size_t allowed;          /* ... and so many of them when what they do is done */
     size_t asked_for;        /* connections that were wanted when they were told last */
     bool asked_turn;         /* and whether a turn was */
     bool fetching;

@@ -43,6 +43,7 @@ static void heed_slots(struct dispatch_upstream *upstream, const struct store_sl
 {
     bool had_none = upstream->without_slot;
     upstream->allowed = slots->allowed;
+    upstream->given = slots->given;
     upstream->without_slot = slots->given == 0 && slots->could && (slots->wanted > 0 || slots->is_due);
     imapc_pool_share(upstream->pool, slots->given, slots->allowed);
     imapc_pool_take_turn(upstream->pool, slots->has_turn);
@@ -81,10 +82,15 @@ static void told(void *ctx, const struct store_slots *slots)
 
 static void on_lack(void *ctx)
 {
-    const struct dispatch_upstream *upstream = ctx;
+    struct dispatch_upstream *upstream = ctx;
     struct imapc_needs needs;
     imapc_pool_needs(upstream->pool, &needs);
-    if (needs.wanted > upstream->asked_for || needs.turn != upstream->asked_turn) {
+    /* One that others wait for has ended. */
+    bool frees = upstream->allowed < upstream->given && needs.open < upstream->given;
+    if (frees) {
+        upstream->given = needs.open;
+    }
+    if (frees || needs.wanted > upstream->asked_for || needs.turn != upstream->asked_turn) {
         spool_node_hurry(upstream->dispatch->spool);
     }
 }

@@ -273,6 +273,16 @@ static void finish_job(struct imapc_connection *connection, const struct imapc_r
                      imapc_place_print(connection->pool, connection->place));
 }
 
+/* Whether other nodes want one of those that are there. */
+static bool is_surplus(const struct imapc_pool *pool)
+{
+    size_t staying = 0;
+    for (const struct list *link = pool->connections.next; link != &pool->connections; link = link->next) {
+        staying += !LIST_ITEM(link, const struct imapc_connection, link)->leaving;
+    }
+    return staying > pool->allowed;
+}
+
 /* An idle connection takes the next piece of work, or says goodbye. */
 static bool start_next(struct imapc_connection *connection)
 {
@@ -286,7 +296,7 @@ static bool start_next(struct imapc_connection *connection)
         connection->idle_since = now;
         imapc_members_joined(pool, connection);
     }
-    bool left = imapc_place_is_left(pool, connection) || imapc_core_is_surplus(pool);
+    bool left = imapc_place_is_left(pool, connection) || is_surplus(pool);
     if (!pool->draining && imapc_probe_start(connection)) {
         return true;
     }

@@ -59,17 +59,3 @@ bool imapc_core_affords(struct imapc_pool *pool, uint64_t octets)
     /* One that is larger than a day's octets has a day of its own. */
     return most == 0 || pool->day_octets == 0 || (octets <= most && pool->day_octets <= most - octets);
 }
-
-size_t imapc_core_most(const struct imapc_pool *pool)
-{
-    return pool->connection_most < pool->share ? pool->connection_most : pool->share;
-}
-
-bool imapc_core_is_surplus(const struct imapc_pool *pool)
-{
-    size_t staying = 0;
-    for (const struct list *link = pool->connections.next; link != &pool->connections; link = link->next) {
-        staying += !LIST_ITEM(link, const struct imapc_connection, link)->leaving;
-    }
-    return staying > pool->allowed;
-}

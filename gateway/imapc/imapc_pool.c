@@ -209,7 +209,7 @@ static void open_one(struct imapc_pool *pool)
 static bool may_open(struct imapc_pool *pool)
 {
     bool within = pool->connection_count < pool->connection_most;
-    if (within && pool->connection_count >= pool->share) {
+    if (within && pool->connection_count >= imapc_core_most(pool)) {
         lack(pool);
     }
     return pool->connection_count < imapc_core_most(pool) && has_credentials(pool);

@@ -258,9 +258,11 @@ bool imapc_core_report_failed(struct imapc_pool *pool, const struct fault *fault
 void imapc_core_report(struct imapc_pool *pool, const struct imapc_report *report);
 
 /* Connections that there may be now. */
-size_t imapc_core_most(const struct imapc_pool *pool);
-/* Whether one more than that is wanted by others. */
-bool imapc_core_is_surplus(const struct imapc_pool *pool);
+static inline size_t imapc_core_most(const struct imapc_pool *pool)
+{
+    size_t ours = pool->share < pool->allowed ? pool->share : pool->allowed;
+    return pool->connection_most < ours ? pool->connection_most : ours;
+}
 
 /* ---- imapc_members.c ---- */
 

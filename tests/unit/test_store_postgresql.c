@@ -371,14 +371,14 @@ static struct {
 } nodes[NODES];
 
 /* What a node hears that has work for so many connections to an account that may have 4; it opens what it may. */
-static struct store_slots ask_slots(size_t node, unsigned wanted)
+static struct store_slots ask_slots(size_t node, unsigned jobs)
 {
     struct fault fault = FAULT_INIT;
     struct store_slots slots = {
-        .account = "corp", .most = 4, .open = nodes[node].open, .wanted = wanted, .could = wanted > 0};
+        .account = "corp", .most = 4, .open = nodes[node].open, .wanted = jobs, .could = jobs > 0};
     struct store_beat beat = {.slots = &slots, .slot_count = 1};
     assert_int_equal(postgresql_store.beat(nodes[node].store, &beat, &fault), 0);
-    nodes[node].open = slots.given < wanted ? slots.given : wanted > nodes[node].open ? wanted : nodes[node].open;
+    nodes[node].open = slots.given < jobs ? slots.given : jobs > nodes[node].open ? jobs : nodes[node].open;
     return slots;
 }
 
@@ -440,11 +440,8 @@ int main(int argc, char **argv)
     first_seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     set_up_server();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_histories),
-        cmocka_unit_test(test_clocks),
-        cmocka_unit_test(test_hostile_texts),
-        cmocka_unit_test(test_beats_tell),
-        cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_histories),  cmocka_unit_test(test_clocks), cmocka_unit_test(test_hostile_texts),
+        cmocka_unit_test(test_beats_tell), cmocka_unit_test(test_slots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
