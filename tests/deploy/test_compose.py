@@ -8,21 +8,24 @@ import os
 import subprocess
 
 import yaml
-from deployed import ROOT, need, need_root
+from deployed import ROOT, need, need_root, run
 from harness import MAILWEIR, Process, message, wait
 
 FILE = ROOT / "deploy/compose/compose.yaml"
+NODES = ROOT / "deploy/compose/nodes.yaml"
 TOKEN = "only-for-the-trial"
 
 
 class Trial:
     """Namespaces with the services of the file; each service's name leads to this one network."""
 
-    def __init__(self, world):
+    def __init__(self, world, file=FILE, apart=None):
+        """apart: services that have the same ports, each with an address of its own."""
         self.world = world
-        self.compose = yaml.safe_load(FILE.read_text())
+        self.compose = yaml.safe_load(file.read_text())
         folder = world.folder
-        (folder / "hosts").write_text("127.0.0.1 localhost " + " ".join(self.compose["services"]) + "\n")
+        names = [name for name in self.compose["services"] if name not in (apart or {})]
+        (folder / "hosts").write_text("127.0.0.1 localhost " + " ".join(names) + "\n" + "".join(f"{address} {name}\n" for name, address in (apart or {}).items()))
         (folder / "passwd").write_text(open("/etc/passwd").read() + "vmail:x:5000:5000::/srv:/usr/sbin/nologin\n")
         (folder / "group").write_text(open("/etc/group").read() + "vmail:x:5000:\n")
         setup = ["ip link set lo up"]
@@ -86,6 +89,53 @@ def test_trial_is_brought_up(world):
     assert gateway.stop() == 0
 
 
+def test_nodes_are_brought_up(world):
+    """Two nodes behind a balancer, as nodes.yaml has them; one is killed, and nobody who sends notices: all is filed, once, with the client's own address."""
+    need_root()
+    need("unshare", "nsenter", "ip", "dovecot", "haproxy", "curl")
+    addresses = {"node1": "127.0.0.11", "node2": "127.0.0.12"}
+    trial = Trial(world, NODES, addresses)
+    database = world.postgresql().create("mailweir")
+    trial.start("dovecot", "dovecot", "-F", "-c", trial.config("dovecot"))
+    environment, nodes = trial.compose["x-node"]["environment"], {}
+    text = (NODES.parent / "nodes/mailweir.json").read_text()
+    assert "host=postgresql dbname=mailweir user=mailweir sslmode=disable" in text
+    for name, address in addresses.items():
+        file = world.folder / name / "mailweir.json"
+        file.parent.mkdir()
+        file.write_text(text.replace("0.0.0.0:", address + ":").replace("host=postgresql dbname=mailweir user=mailweir sslmode=disable", database.connection())
+                        .replace("/var/lib/mailweir", str(file.parent / "own")).replace('"lease"', f'"node": "{name}", "lease"'))
+        if name == "node1":
+            run(MAILWEIR, "spool", "migrate", "--config", file, env={**os.environ, **environment})
+        nodes[name] = trial.start(name, MAILWEIR, "run", "--config", file, **environment)
+    balancer = trial.config("balancer")
+    balancer.write_text(balancer.read_text().replace("bind :2525", "bind 127.0.0.1:2525"))
+    for name in addresses:
+        wait(lambda name=name: trial.try_curl(f"http://{name}:8025/readyz"), f"{name} that takes mail")
+    trial.start("balancer", "haproxy", "-db", "-f", balancer)
+    (world.folder / "mail.eml").write_bytes(message("one of them"))
+    sent = 0
+
+    def send():
+        nonlocal sent
+        sent += trial.try_curl("--url", "smtp://127.0.0.1:2525/me", "--mail-from", "me@example.com", "--mail-rcpt", "ops@example.net", "-T", str(world.folder / "mail.eml")) is not None
+        return sent
+
+    def ask(name, path):
+        return json.loads(trial.try_curl("--header", f"Authorization: Bearer {TOKEN}", f"http://{name}:8025{path}"))
+    wait(lambda: send() >= 6, "accepted messages")
+    assert all(ask(name, "/api/v1/status")["messages"]["accepted"] >= 1 for name in addresses), "one node has all of it"
+    nodes["node1"].kill()
+    wait(lambda: send() >= 12, "accepted messages, with one node")
+    assert sent >= 12
+    wait(lambda: database.sql("SELECT count(*) FROM mailweir.message WHERE open > 0") == [["0"]], "all that is filed")
+    found = trial.try_curl("--user", "relay:relaypw", "imap://127.0.0.1:143/INBOX", "-X", "STATUS INBOX (MESSAGES)")
+    assert f"MESSAGES {sent})" in found, (sent, found)
+    first = trial.try_curl("--user", "relay:relaypw", "imap://127.0.0.1:143/INBOX;MAILINDEX=1")
+    assert "[127.0.0.1]" in first and "[127.0.0.11]" not in first, first
+    assert nodes["node2"].stop() == 0
+
+
 def test_grafana_is_provisioned(world):
     """There is no Grafana to start here: what it is given holds together, by the paths and names that its own documentation has."""
     compose = yaml.safe_load(FILE.read_text())
@@ -106,4 +156,9 @@ def test_services_are_shut_in(world):
     assert set(services) == {"dovecot", "mailweir", "prometheus", "grafana"}
     assert services["mailweir"]["read_only"] and services["mailweir"]["cap_drop"] == ["ALL"]
     assert all(port.startswith("127.0.0.1:") for service in services.values() for port in service.get("ports", []))
+    nodes = yaml.safe_load(NODES.read_text())["services"]
+    for name in ("node1", "node2", "migrate"):
+        assert nodes[name]["read_only"] and nodes[name]["cap_drop"] == ["ALL"], name
+    assert all(port.startswith("127.0.0.1:") for service in nodes.values() for port in service.get("ports", []))
+    assert all("latest" not in service["image"] for service in nodes.values())
     assert str(FILE.parent / "etc") == os.path.normpath(FILE.parent / services["mailweir"]["volumes"][0].split(":")[0])
