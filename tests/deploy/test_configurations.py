@@ -34,7 +34,7 @@ def beside(world, text):
                           "run/secrets/blue": "relaypw\n", "run/secrets/green": "relaypw\n", "run/secrets/m365": "secret\n",
                           "etc/mailweir/imap-password": "relaypw\n", "run/secrets/mailweir/imap-password": "relaypw\n",
                           "run/secrets/mailweir/admin-token": "a token of the test's own\n",
-                          "run/secrets/mailweir/metrics-token": "a token for Prometheus\n"}.items():
+                          "run/secrets/mailweir/metrics-token": "a token for Prometheus\n", "run/secrets/mailweir/database-password": "of-the-test\n"}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
