@@ -11,7 +11,13 @@ from harness import message, wait
 BY_SUBJECT = {"name": "by-subject", "if": {"header": "Subject", "matches": "^(?<name>f[0-9]+)-"}, "then": [{"fileinto": {"upstream": "corp", "folder": "${name}"}}]}
 
 
-def cluster(world, server, count=3, lease="5s", connection=None, **upstream):
+def slow(step, session, **facts):
+    """A server that takes its time for an APPEND, so that one connection is not enough."""
+    if step == "append-end":
+        session.fake.release.wait(0.03)
+
+
+def cluster(world, server, count=3, lease="5s", connection=None, prepare=None, **upstream):
     """So many gateways on one queue, each with listeners and a folder of its own; the database, and the gateways."""
     database = world.postgresql(safe=True)
     database.create("shared")
@@ -23,6 +29,8 @@ def cluster(world, server, count=3, lease="5s", connection=None, **upstream):
         node.upstream.update(upstream)
         node.configuration["spool"]["postgresql"] = {"connection": connection or database.connection("shared"), "node": f"node{number}", "lease": lease}
         node.migrated = number > 0
+        if prepare:
+            prepare(node, number)
         nodes.append(node.start())
     return database, nodes
 

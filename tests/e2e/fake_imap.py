@@ -101,10 +101,12 @@ class Session(socketserver.BaseRequestHandler):
             self.fake.most = max(self.fake.most, self.fake.open)
             self.fake.peak = max(self.fake.peak, self.fake.open)
             self.number = self.fake.connections
+            self.fake.clients[self.client_address[0]] = self.fake.clients.get(self.client_address[0], 0) + 1
 
     def finish(self):
         with self.fake.lock:
             self.fake.open -= 1
+            self.fake.clients[self.client_address[0]] -= 1
 
     # ---- octets ----
 
@@ -417,7 +419,7 @@ class Session(socketserver.BaseRequestHandler):
 
 
 class FakeImap:
-    def __init__(self, world, profile="generic", fault=None, session=Session):
+    def __init__(self, world, profile="generic", fault=None, session=Session, address="127.0.0.1"):
         self.profile = PROFILES[profile] if isinstance(profile, str) else profile
         self.capability = self.profile.capability
         self.fault = fault
@@ -428,6 +430,7 @@ class FakeImap:
         self.subscribed = set()
         self.connections = self.open = self.appends = self.examines = self.selects = self.stores = self.fetches = 0
         self.peak = self.most = 0  # connections at once: ever, and since the test set it back
+        self.clients = {}  # connections that are open, by address
         self.lists = []
         self.batches = []
         self.logins = []  # the arguments of each LOGIN or AUTHENTICATE
@@ -438,7 +441,7 @@ class FakeImap:
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address, daemon_threads, request_queue_size = True, True, 128
 
-        self.server = Server(("127.0.0.1", 0), session)
+        self.server = Server((address, 0), session)
         self.server.fake = self
         self.port = self.tls_port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()

@@ -269,6 +269,7 @@ class Mailweir:
             "default": {"upstream": "corp", "folder": "INBOX"},
         }
         self.process = None
+        self.within, self.address = [], "127.0.0.1"  # a command that it runs below; where its listeners are reached
         self.starts = 0
         self.migrated = False
 
@@ -297,7 +298,7 @@ class Mailweir:
         self.migrate()
         self.starts += 1
         self.log = self.folder / f"log.{self.starts}"
-        self.process = Process([MAILWEIR, "run", "--config", self.file], self.log)
+        self.process = Process([*self.within, MAILWEIR, "run", "--config", self.file], self.log)
         self.world.cleanup.append(self.process.kill)
         self.world.logs.append(self.log)
         if ready:
@@ -332,7 +333,7 @@ class Mailweir:
         self.process.kill()
 
     def smtp(self):
-        return smtplib.SMTP("127.0.0.1", self.port, local_hostname="client.example", timeout=120)
+        return smtplib.SMTP(self.address, self.port, local_hostname="client.example", timeout=120)
 
     def send(self, message, sender="app@example.com", to=("ops@example.net",)):
         """One message in one session; returns the id in the 250 reply."""

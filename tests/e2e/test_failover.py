@@ -1,13 +1,16 @@
 """A primary of PostgreSQL and its standbys: what becomes of mail, and of who waits, when one of them dies, stands still or is promoted."""
+import os
 import re
+import shutil
 import signal
 import smtplib
+import subprocess
 import time
 
 import postgresql
-from cluster import Ledger, balance, cluster
+from cluster import Ledger, balance, cluster, slow
 from fake_imap import FakeImap
-from harness import message, stretch, wait
+from harness import Process, Skip, message, stretch, wait
 
 QUORUM = "synchronous_standby_names = 'ANY 1 (b, c)'"
 
@@ -54,7 +57,7 @@ def test_promotion(world):
 def accepts(node, subject, seconds):
     """Whether it says 250 within so many seconds; what else it says, or that it says nothing, is no."""
     try:
-        with smtplib.SMTP("127.0.0.1", node.port, local_hostname="client.example", timeout=seconds) as client:
+        with smtplib.SMTP(node.address, node.port, local_hostname="client.example", timeout=seconds) as client:
             client.sendmail("app@example.com", ["ops@example.net"], message(subject))
         return True
     except (OSError, smtplib.SMTPException):
@@ -81,3 +84,98 @@ def test_standbys_that_stand_still(world):
     subjects = [re.search(rb"\r\nSubject: (\S+)", octets).group(1).decode() for octets in imap.messages()]
     assert subjects.count("before") == 1 and subjects.count("during") <= 1 and subjects.count("after") >= 1, subjects
     nodes[1].stop()
+
+
+def test_an_old_primary_that_lives(world):
+    """A standby is promoted while the primary runs, and takes the other standby with it: who is at the old one gets nothing acknowledged there, and is at the new one when the old one has ended."""
+    imap = FakeImap(world)
+    (primary, second, third), place = with_standbys(world)
+    _, nodes = cluster(world, imap, 2, connection=place)
+    nodes[0].send(message("before"))
+    wait(lambda: len(imap.messages()) == 1, "filed message")
+    with open(second.data / "postgresql.conf", "a") as out:
+        out.write(QUORUM + "\n")
+    second.promote()
+    third.follow(second)
+    wait(lambda: primary.sql("SELECT count(*) FROM pg_stat_replication", "postgres") == [["0"]], "a primary that nobody follows")
+    for node in nodes:
+        assert not accepts(node, "during", 2), "mail was acknowledged by a primary that nobody follows"
+    primary.kill()
+    for number, node in enumerate(nodes):
+        wait(lambda number=number, node=node: accepts(node, f"after-{number}", 20), "mail that is taken by the new primary")
+    wait(lambda: second.sql("SELECT count(*) FROM mailweir.message WHERE open > 0", "shared") == [["0"]], "all that is filed", 60)
+    subjects = [re.search(rb"\r\nSubject: (\S+)", octets).group(1).decode() for octets in imap.messages()]
+    assert subjects.count("before") == 1 and "during" not in subjects and {"after-0", "after-1"} <= set(subjects), subjects
+    for node in nodes:
+        node.stop()
+
+
+class Apart:
+    """A network of its own, and two cables to it: "db" and "mail", each of which can be pulled."""
+
+    def __init__(self, world):
+        if os.getuid() != 0 or not shutil.which("ip") or not shutil.which("nsenter"):
+            raise Skip("networks can be made by root alone, with iproute2")
+        self.holder = Process(["unshare", "--net", "sh", "-c", "ip link set lo up; echo up; exec tail -f /dev/null"], world.folder / "network.out")
+        world.cleanup.append(self.holder.kill)
+        wait(lambda: "up" in self.holder.log.read_text() or not self.holder.alive(), "network")
+        self.enter = ["nsenter", "--net", "--target", str(self.holder.popen.pid)]
+        self.here, self.there = {}, {}
+        for number, cable in enumerate(("db", "mail")):
+            subnet = f"10.{200 + number}.{os.getpid() % 256}"
+            name = f"mw{os.getpid() % 100000}{cable}"
+            self.ip("link", "add", name, "type", "veth", "peer", "name", cable, "netns", str(self.holder.popen.pid))
+            self.ip("address", "add", subnet + ".1/30", "dev", name)
+            self.ip("link", "set", name, "up")
+            self.ip("address", "add", subnet + ".2/30", "dev", cable, within=True)
+            self.ip("link", "set", cable, "up", within=True)
+            self.here[cable], self.there[cable] = subnet + ".1", subnet + ".2"
+
+    def ip(self, *words, within=False):
+        subprocess.run([*(self.enter if within else []), "ip", *words], check=True)
+
+    def pull(self, cable):
+        self.ip("link", "set", cable, "down", within=True)
+
+    def plug(self, cable):
+        self.ip("link", "set", cable, "up", within=True)
+
+
+def test_a_node_is_cut_off_from_the_database(world):
+    """Its clients hear 4xx, it lets go of its connections before anybody takes over what it had, and nothing is filed twice; then it is one of them again."""
+    network = Apart(world)
+    imap = FakeImap(world, profile="plain", fault=slow, address="0.0.0.0")
+    database = world.postgresql(safe=True, options=[f"listen_addresses = '127.0.0.1,{network.here['db']}'"])
+    with open(database.data / "pg_hba.conf", "a") as out:
+        out.write("host all all 10.200.0.0/16 trust\n")
+    database.sql("SELECT pg_reload_conf()", "postgres")
+
+    def cut_off(node, number):
+        if number == 0:
+            node.within, node.address = network.enter, network.there["mail"]
+            node.configuration["listeners"][0].update({"address": f"0.0.0.0:{node.port}", "allow": ["10.0.0.0/8"]})
+            node.upstream["address"] = f"{network.here['mail']}:{imap.port}"
+            node.upstream["insecure"] = True
+            node.configuration["spool"]["postgresql"].update(
+                {"connection": f"host={network.here['db']} port={database.port} dbname=shared user=postgres sslmode=disable", "insecure": True})
+
+    _, nodes = cluster(world, imap, 2, connections=4, prepare=cut_off)
+    ledger = Ledger(nodes, folders=6)
+    ledger.more(40)
+    own = network.there["mail"]
+    wait(lambda: imap.clients.get(own), "connections of the first")
+    network.pull("db")
+    wait(lambda: nodes[0].events("node_lease_lost"), "a node that knows that it is not heard")
+    wait(lambda: imap.clients[own] == 0, "the end of its connections")
+    ledger.nodes = nodes[1:]
+    assert not accepts(nodes[0], "refused", 60)
+    wait(lambda: nodes[1].events("node_taken_over"), "takeover", 60)
+    network.plug("db")
+    wait(lambda: accepts(nodes[0], f"again-{time.monotonic_ns()}", 20), "mail that the first takes again", 60)
+    ledger.nodes = nodes
+    ledger.more(20)
+    ledger.stop()
+    balance(database, ledger, imap)
+    assert imap.peak <= 4, f"{imap.peak} connections at once to an account that may have 4"
+    for node in nodes:
+        node.stop()

@@ -7,7 +7,7 @@ import smtplib
 import socket
 import threading
 
-from cluster import Ledger, balance, cluster, names
+from cluster import Ledger, balance, cluster, names, slow
 from fake_imap import FakeImap
 from harness import message, received_part, wait
 
@@ -275,12 +275,6 @@ def test_a_node_is_killed(world):
     assert imap.peak == 3, f"{imap.peak} connections at once to an account that may have 3"
     for node in nodes[1:]:
         node.stop()
-
-
-def slow(step, session, **facts):
-    """A server that takes its time for an APPEND, so that one connection is not enough."""
-    if step == "append-end":
-        session.fake.release.wait(0.03)
 
 
 def test_one_connection_for_three_nodes(world):
