@@ -71,7 +71,7 @@ static const char *id_of(const json_t *message)
     return json_string_value(json_object_get(json_object_get(message, "envelope"), "id"));
 }
 
-static void settle(struct move *move, const char *id, const char *result)
+static void settle_moved(struct move *move, const char *id, const char *result)
 {
     bool is_known = strcmp(result, "known") == 0;
     if (!is_known && strcmp(result, "added") != 0) {
@@ -96,7 +96,10 @@ static void hand_over(struct move *move)
     json_array_foreach(move->batch, i, message)
     {
         const char *result = json_string_value(json_array_get(json_object_get(reply, "results"), i));
-        settle(move, id_of(message), result != NULL ? result : error != NULL ? error : "the new place did not answer");
+        settle_moved(move, id_of(message),
+                     result != NULL  ? result
+                     : error != NULL ? error
+                                     : "the new place did not answer");
         spool_import_path(move->folder, id_of(message), path, sizeof path);
         disregard(net_file_remove(path, NULL));
     }

@@ -365,7 +365,7 @@ static void end_connection(struct imapc_connection *connection, const struct ima
  * Whether it still waits for the server to close, behind a goodbye: where nodes share the connections, another may open
  * one as soon as this one is over, and the server would count both.
  */
-static bool parts(struct imapc_connection *connection, const struct imapc_request *request)
+static bool waits_for_close(struct imapc_connection *connection, const struct imapc_request *request)
 {
     uint64_t now = net_now(connection->pool->loop);
     if (connection->pool->lacks == NULL || connection->parted || fault_is_set(request->fault) ||
@@ -465,7 +465,7 @@ static enum next advance_engine(struct imapc_connection *connection)
         finish_job(connection, request.result);
         return NEXT_STEP;
     case IMAPC_WANT_CLOSE:
-        if (parts(connection, &request)) {
+        if (waits_for_close(connection, &request)) {
             return NEXT_WAIT;
         }
         end_connection(connection, &request);

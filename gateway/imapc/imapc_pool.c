@@ -342,6 +342,7 @@ void imapc_pool_share(struct imapc_pool *pool, size_t share, size_t allowed)
 
 void imapc_pool_set_lacks(struct imapc_pool *pool, void (*fn)(void *ctx), void *ctx)
 {
+    NET_EXPECT_LOOP(pool->loop);
     pool->lacks = fn;
     pool->lacks_ctx = ctx;
 }
@@ -360,6 +361,7 @@ void imapc_pool_needs(const struct imapc_pool *pool, struct imapc_needs *needs_r
 
 void imapc_pool_take_turn(struct imapc_pool *pool, bool has_turn)
 {
+    NET_EXPECT_LOOP(pool->loop);
     pool->has_turn = has_turn && pool->wants_turn;
     if (pool->has_turn) {
         imapc_core_kick(pool);

@@ -137,6 +137,7 @@ static void tell_slots(struct spool_node *node)
 
 void spool_node_add_slots(struct spool *spool, const struct store_slots *slots)
 {
+    NET_EXPECT_LOOP(spool->loop);
     struct spool_node *node = spool->node;
     if (node->slot_count == node->slot_room) {
         node->slot_room = node->slot_room == 0 ? 8 : node->slot_room * 2;
@@ -148,6 +149,7 @@ void spool_node_add_slots(struct spool *spool, const struct store_slots *slots)
 
 bool spool_node_set_slots(struct spool *spool, spool_node_ask_fn *ask, spool_node_told_fn *told, void *ctx)
 {
+    NET_EXPECT_LOOP(spool->loop);
     if (spool->node == NULL) {
         return false;
     }
@@ -159,6 +161,7 @@ bool spool_node_set_slots(struct spool *spool, spool_node_ask_fn *ask, spool_nod
 
 void spool_node_hurry(struct spool *spool)
 {
+    NET_EXPECT_LOOP(spool->loop);
     if (spool->node != NULL) {
         spool->node->hurries = true;
         net_timer_start(spool->node->timer, 1);
