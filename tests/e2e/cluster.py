@@ -42,10 +42,13 @@ def names(node):
 
 
 class Ledger:
-    """Senders that go on until they are stopped, each to any of the nodes; what was acknowledged. folders: so many, or INBOX alone."""
+    """Senders that go on until they are stopped, each to any of the nodes; what was acknowledged.
 
-    def __init__(self, nodes, senders=4, folders=0):
-        self.folders = folders
+    folders: so many, or INBOX alone. pace: seconds between two messages of a sender, where what waits shall not grow while a test does.
+    """
+
+    def __init__(self, nodes, senders=4, folders=0, pace=0.0):
+        self.folders, self.pace = folders, pace
         self.nodes, self.sent, self.stopped, self.lock = list(nodes), [], threading.Event(), threading.Lock()
         self.threads = [threading.Thread(target=self.send, args=(number,)) for number in range(senders)]
         for thread in self.threads:
@@ -61,6 +64,7 @@ class Ledger:
                 self.nodes[count % len(self.nodes)].send(message(subject))
                 with self.lock:
                     self.sent.append(subject)
+                self.stopped.wait(self.pace)
             except (AssertionError, OSError, smtplib.SMTPException):
                 self.stopped.wait(0.05)
 

@@ -160,7 +160,7 @@ def test_a_node_is_cut_off_from_the_database(world):
                 {"connection": f"host={network.here['db']} port={database.port} dbname=shared user=postgres sslmode=disable", "insecure": True})
 
     _, nodes = cluster(world, imap, 2, connections=4, prepare=cut_off)
-    ledger = Ledger(nodes, folders=6)
+    ledger = Ledger(nodes, folders=6, pace=0.05)
     ledger.more(40)
     own = network.there["mail"]
     wait(lambda: imap.clients.get(own), "connections of the first")

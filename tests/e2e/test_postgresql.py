@@ -261,13 +261,13 @@ def test_a_node_is_killed(world):
     imap = FakeImap(world, profile="plain", fault=slow)
     server, nodes = cluster(world, imap, connections=3)
     wait(lambda: sorted(names(nodes[1])) == ["node0", "node1", "node2"], "three nodes")
-    ledger = Ledger(nodes, folders=8)
+    ledger = Ledger(nodes, folders=8, pace=0.05)
     ledger.more(60)
     wait(lambda: imap.peak == 3, "all connections that the account may have")
     nodes[0].kill()
     ledger.nodes = nodes[1:]
     wait(lambda: any(node.events("node_taken_over") for node in nodes[1:]), "takeover", 40)
-    imap.most = 0
+    imap.most = imap.open
     ledger.more(20)
     wait(lambda: imap.most == 3, "connections of the dead node, in the hands of others")
     ledger.stop()
@@ -281,7 +281,7 @@ def test_one_connection_for_three_nodes(world):
     """Where the account may have one connection, one node has it: what the others accept is filed by that one, and by another when it ends."""
     imap = FakeImap(world, profile="plain", fault=slow)
     server, nodes = cluster(world, imap, connections=1, lease="60s")
-    ledger = Ledger(nodes, senders=2, folders=3)
+    ledger = Ledger(nodes, senders=2, folders=3, pace=0.08)
     ledger.more(20)
     wait(lambda: len(imap.messages()) > 10, "filed messages")
     ledger.nodes = nodes[1:]
