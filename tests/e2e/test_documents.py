@@ -32,6 +32,7 @@ NAMES = {"explain", "explain --diff", "why", "passwd", "init", "run", "test", "f
 SAYS_NO = {"spool rebuild": 69,   # the gateway runs
            "spool restore": 73,   # the spool is not empty
            "spool migrate": 69,   # no such database
+           "spool move": 64,      # nor one in the configuration
            "upstreams login": 78,  # the account has a password and no provider
            "probe": 0}
 MORE = {"top": ["--times", "1"], "trace": ["--for", "1s"]}

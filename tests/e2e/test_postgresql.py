@@ -7,9 +7,10 @@ import smtplib
 import socket
 import threading
 
+from admin_client import Admin
 from cluster import Ledger, balance, cluster, names, slow
 from fake_imap import FakeImap
-from harness import message, received_part, wait
+from harness import ROOT, message, received_part, wait
 
 
 def on_server(world, gateway, database="mailweir", user="postgres", create=True):
@@ -241,6 +242,9 @@ def test_nodes_know_each_other(world):
     nodes[1].rules.pop()
     assert nodes[1].run("reload")[0] == 0
     wait(lambda: not json.loads(nodes[0].run("status", "--json")[1])["rules_differ"], "the same rules again")
+    used = set(re.findall(r"mailweir_(?:node_\w+|spool_dead_rows)", (ROOT / "deploy/prometheus-alerts.yml").read_text()))
+    known = set(re.findall(r"^(mailweir_\w+)", Admin(nodes[0]).get("/metrics").text, re.M))
+    assert used and used <= known, used - known
     # Any node knows any message.
     nodes[2].run("queue", "pause", "corp")
     wait(lambda: "paused" in nodes[0].run("status")[1], "the pause, heard of by the first")
