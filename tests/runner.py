@@ -62,7 +62,9 @@ def functions(path):
 # What the sanitizer's build need not repeat: many runs of the same few calls, which the fuzzers make of that code far more often, or commands each of which
 # another test gives to that build.
 NOT_REPEATED = {"documents/every_command", "reading/generated_messages", "rules_schema/mutants_are_refused_by_both", "rules_schema/schema_and_loader_agree",
-                "rules_schema/schema_refuses_by_field_what_the_loader_refuses"}
+                "rules_schema/schema_refuses_by_field_what_the_loader_refuses",
+                # Most of it is what PostgreSQL and its standbys take to start, and leases that run out.
+                "failover/promotion", "failover/standbys_that_stand_still", "failover/an_old_primary_that_lives", "failover/a_node_is_cut_off_from_the_database"}
 
 
 def e2e(size):
