@@ -93,7 +93,7 @@ static void put_members(struct coarse *coarse, const struct members *members)
     buf_append_octet(coarse->out, '[');
     for (unsigned c = 0; c < 128; c++) {
         unsigned from = c;
-        while (members->ascii[c] && c < 127 && members->ascii[c + 1]) {
+        while (c < 127 && members->ascii[c] && members->ascii[c + 1]) {
             c++;
         }
         if (members->ascii[c]) {

@@ -255,7 +255,10 @@ static struct spool_outcome outcome_of(const struct dispatch_job *job)
                                    .uncertain = outcome->doubt.open,
                                    .note = job->note};
     /* What is known of the folder that is refused says nothing about the one where it goes. */
-    struct doubt kept = job->elsewhere != NULL ? (struct doubt){.noted = outcome->doubt.noted} : outcome->doubt;
+    struct doubt kept = {.noted = outcome->doubt.noted};
+    if (job->elsewhere == NULL) {
+        kept = outcome->doubt;
+    }
     if (!fault_is_set(&outcome->fault)) {
         result.kind = SPOOL_FILED;
     } else if (job->elsewhere != NULL) {
