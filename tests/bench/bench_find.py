@@ -43,7 +43,7 @@ def fill(index):
         db.execute("PRAGMA synchronous = OFF")
         db.executemany("INSERT INTO message (seq, id, received_ms, segment, start, body_len, body_sum, record_len, open, settled_ms, envelope, sender)"
                        " VALUES (?1, ?2, ?3, 0, 0, 4096, 1, 4200, 0, ?3 + 500, ?4, ?5)", rows(now_ms))
-        db.executemany("INSERT INTO delivery (message, number, state, upstream, due_ms, attempts, handed, changed_ms, detail, folder, rule, lane)"
+        db.executemany("INSERT INTO delivery (message, number, state, upstream, due_ms, attempts, handed, changed_ms, detail, folder, rule, turn)"
                        " VALUES (?1, 1, 3, 'corp', 0, 1, 0, ?2, '{}', ?3, ?4, 0)",
                        ((seq, now_ms, f"F{seq % 50}", f"r{seq % 20}") for seq in range(1, MESSAGES + 1)))
     db.close()
