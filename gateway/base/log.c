@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/date.h"
+#include "base/units.h"
 
 #define LOG_FIELDS_MAX 40 /* of one event; further ones are left out */
 
@@ -200,13 +201,18 @@ static void begin_text(struct buf *out, const struct look *look, const char *tim
                paint(look, "\033[1m"), action, end);
 }
 
-/* The delivery's id begins with its message's, which stands in the same line. */
+/*
+ * The delivery's id begins with its message's, which stands in the same line; of that the head is enough, which every
+ * command takes for the whole.
+ */
 static struct log_field shortened(const struct log_field *field, struct bytes id)
 {
     struct log_field result = *field;
     if (strcmp(field->name, "delivery") == 0 && id.len > 0 && field->text.len > id.len &&
         memcmp(field->text.ptr, id.ptr, id.len) == 0) {
         result.text = bytes_from(field->text, id.len);
+    } else if (strcmp(field->name, "id") == 0 && field->text.len == UNITS_ID_LEN) {
+        result.text = bytes_slice(field->text, 0, UNITS_ID_SHORT);
     }
     return result;
 }

@@ -107,14 +107,21 @@ int units_base64_decode(struct buf *out, struct bytes text)
     return 0;
 }
 
+/* Crockford's letters, because people read ids to each other: no I, L, O, U. */
+static const char crockford[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+bool units_is_id_head(struct bytes text)
+{
+    size_t at = 0;
+    while (at < text.len && memchr(crockford, text.ptr[at], sizeof crockford - 1) != NULL) {
+        at++;
+    }
+    return at == text.len && at >= 10 && at < UNITS_ID_LEN;
+}
+
 void units_id(int64_t time_ms, const uint8_t random[10], char out[UNITS_ID_LEN + 1])
 {
-    /*
-     * Time in front, so that ids sort as messages came; Crockford's letters, because people read ids to each other: no
-     * I, L, O, U.
-     */
-    static const char crockford[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    uint8_t octets[16];
+    uint8_t octets[16]; /* time in front, so that ids sort as messages came */
     for (int i = 0; i < 6; i++) {
         octets[i] = (uint8_t)((uint64_t)time_ms >> (40 - 8 * i));
     }

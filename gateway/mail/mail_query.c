@@ -128,7 +128,7 @@ static int take_word(struct bytes *rest, struct buf *word, struct fault *fault)
     }
     *rest = bytes_from(*rest, i);
     if (quoted) {
-        fault_set(fault, FAULT_PERM, "usage", "query", "a quotation mark (\") has no second one");
+        fault_set(fault, FAULT_PERM, "usage", "query", "a quotation mark (\") is not closed");
         return -1;
     }
     return 1;
@@ -161,7 +161,8 @@ static int check_states(const char *text, struct fault *fault)
         struct bytes word = bytes_cut(&rest, ',');
         if (!is_state(word)) {
             fault_set(fault, FAULT_PERM, "usage", "query",
-                      "\"%.*s\" is no state: waiting, held, dead, filed, dropped, moved, discarded or refused",
+                      "\"%.*s\" is not a state; the states are waiting, held, dead, filed, dropped, moved, discarded "
+                      "and refused",
                       (int)(word.len > 100 ? 100 : word.len), (const char *)word.ptr);
             return -1;
         }
@@ -176,7 +177,7 @@ static int add_time(struct mail_query *query, enum mail_query_field field, struc
     int64_t time_ms;
     if (!read_time(text, now_ms, &time_ms)) {
         fault_set(fault, FAULT_PERM, "usage", "query",
-                  "\"%.*s\" is no time: write 2h, 30m, 7d, today, yesterday, 2026-11-30 or 2026-11-30T12:00 (UTC)",
+                  "\"%.*s\" is not a time: write 2h, 30m, 7d, today, yesterday, 2026-11-30 or 2026-11-30T12:00 (UTC)",
                   (int)(text.len > 100 ? 100 : text.len), (const char *)text.ptr);
         return -1;
     }
@@ -213,15 +214,17 @@ static int add_condition(struct mail_query *query, struct mail_query_condition c
     return condition.field == MAIL_QUERY_STATE ? check_states(condition.text, fault) : 0;
 }
 
-/* "01KB9..." or "01KB9....2", as they stand in the log: nobody means a word of a subject by it. */
+/* "01KB9..." or "01KB9....2", whole or as the log as text has them: nobody means a word of a subject by it. */
 static bool looks_like_id(struct bytes word)
 {
     struct bytes rest = word, id = bytes_cut(&rest, '.');
-    bool fits = id.len == UNITS_ID_LEN && octet_is_digit(id.ptr[0]);
+    bool fits = id.len == UNITS_ID_LEN || (id.len == UNITS_ID_SHORT && units_is_id_head(id)), has_letter = false;
+    fits = fits && octet_is_digit(id.ptr[0]);
     for (size_t i = 0; fits && i < id.len; i++) {
+        has_letter = has_letter || octet_is_alpha(id.ptr[i]);
         fits = octet_is_digit(id.ptr[i]) || octet_is_alpha(id.ptr[i]);
     }
-    return fits;
+    return fits && has_letter;
 }
 
 static int add_word(struct mail_query *query, struct bytes word, int64_t now_ms, struct arena *arena,
@@ -238,8 +241,8 @@ static int add_word(struct mail_query *query, struct bytes word, int64_t now_ms,
         int field = find_field(name);
         if (field < 0) {
             fault_set(fault, FAULT_PERM, "usage", "query",
-                      "\"%.*s:\" is nothing to search by: " FIELDS
-                      "; a word with a colon in it is found by subject:\"…\"",
+                      "there is no search field \"%.*s:\"; the fields are " FIELDS
+                      "; to find a word with a colon write subject:\"…\"",
                       (int)(name.len > 100 ? 100 : name.len), (const char *)name.ptr);
             return -1;
         }
@@ -247,7 +250,7 @@ static int add_word(struct mail_query *query, struct bytes word, int64_t now_ms,
         word = bytes_from(word, (size_t)colon + 1);
     }
     if (word.len == 0) {
-        fault_set(fault, FAULT_PERM, "usage", "query", "something to look for is missing behind the colon");
+        fault_set(fault, FAULT_PERM, "usage", "query", "the word after the colon is missing");
         return -1;
     }
     if (condition.field == MAIL_QUERY_SINCE || condition.field == MAIL_QUERY_UNTIL) {
@@ -263,7 +266,8 @@ int mail_query_read(const char *text, int64_t now_ms, struct arena *arena, struc
     struct bytes rest = bytes_of(text);
     struct buf word;
     if (rest.len > MAIL_QUERY_MAX || !bytes_is_utf8(rest)) {
-        fault_set(fault, FAULT_PERM, "usage", "query", "a search is UTF-8 and at most %u octets long", MAIL_QUERY_MAX);
+        fault_set(fault, FAULT_PERM, "usage", "query", "a search must be UTF-8 and at most %u octets long",
+                  MAIL_QUERY_MAX);
         return -1;
     }
     buf_init(&word, MAIL_QUERY_MAX + 1);
@@ -377,7 +381,9 @@ static bool fits_id(const struct mail_query_condition *condition, const char *id
 {
     struct bytes wanted = bytes_of(condition->text);
     ptrdiff_t dot = bytes_find_octet(wanted, '.');
-    return fits_value(condition, id) || (dot > 0 && bytes_is_nocase(bytes_slice(wanted, 0, (size_t)dot), id));
+    struct bytes head = dot > 0 ? bytes_slice(wanted, 0, (size_t)dot) : wanted;
+    return fits_value(condition, id) || (dot > 0 && bytes_is_nocase(head, id)) ||
+           (units_is_id_head(head) && id != NULL && bytes_equal(bytes_slice(bytes_of(id), 0, head.len), head));
 }
 
 /* With or without its brackets. */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "base/units.h"
 #include "net/net_file.h"
 #include "net/net_lane.h"
 
@@ -161,6 +162,14 @@ static bool fits_field(const json_t *refusal, const char *field, const char *wan
     return wanted == NULL || (value != NULL && strcmp(value, wanted) == 0);
 }
 
+/* Of an id the head is enough. */
+static bool fits_id(const json_t *refusal, const char *wanted)
+{
+    const char *value = json_string_value(json_object_get(refusal, "id"));
+    return fits_field(refusal, "id", wanted) ||
+           (value != NULL && units_is_id_head(bytes_of(wanted)) && strncmp(value, wanted, strlen(wanted)) == 0);
+}
+
 json_t *reception_refusals_list(const struct reception_refusals *refusals, const char *client, const char *id,
                                 size_t most)
 {
@@ -169,7 +178,7 @@ json_t *reception_refusals_list(const struct reception_refusals *refusals, const
     for (size_t i = 1; i <= refusals->count && json_array_size(list) < most; i++) {
         json_t *refusal = refusals->ring[(refusals->next + RECEPTION_REFUSALS_MAX - i) % RECEPTION_REFUSALS_MAX];
         if (json_integer_value(json_object_get(refusal, "time_ms")) >= oldest &&
-            fits_field(refusal, "client.address", client) && fits_field(refusal, "id", id)) {
+            fits_field(refusal, "client.address", client) && fits_id(refusal, id)) {
             json_array_append(list, refusal);
         }
     }

@@ -186,15 +186,15 @@ static struct bytes value_of(struct bytes line, const char *name)
     return bytes_cut(&rest, ' ');
 }
 
-/* A text log says of a delivery's id what it adds to its message's, which stands in front of it. */
+/* A text log says of a delivery's id what it adds to its message's, of which the head stands in front of it. */
 static bool names_delivery(struct bytes line, const char *delivery)
 {
-    struct bytes id = value_of(line, " id="), rest = value_of(line, " delivery=");
-    char whole[2 * SIM_MAIL_ID_LEN];
+    struct bytes head = value_of(line, " id="), rest = value_of(line, " delivery="), id = bytes_of(delivery);
+    ptrdiff_t dot = bytes_find_octet(id, '.');
     bool is_short = rest.len > 0 && rest.ptr[0] == '.';
-    snprintf(whole, sizeof whole, "%.*s%.*s", is_short ? (int)id.len : 0, (const char *)id.ptr, (int)rest.len,
-             (const char *)rest.ptr);
-    return strcmp(whole, delivery) == 0;
+    return is_short ? dot >= 0 && bytes_equal(bytes_from(id, (size_t)dot), rest) &&
+                          bytes_equal(bytes_slice(id, 0, head.len), head)
+                    : bytes_equal(id, rest);
 }
 
 static void note_twice(struct bytes line)

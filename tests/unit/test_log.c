@@ -39,6 +39,21 @@ static void text_and_json(void **state)
     free(json);
 }
 
+/* Where people read, an id's head stands for it; programs get all of it. */
+static void short_ids(void **state)
+{
+    (void)state;
+    const char *id = "01JABCDEFGHJKMNPQRSTVWXYZ0";
+    const struct log_field fields[] = {
+        LOG_STR("id", id), LOG_STR("delivery", "01JABCDEFGHJKMNPQRSTVWXYZ0.12"), {.name = NULL}};
+    char *text = line_of(LOG_FORMAT_TEXT, fields), *json = line_of(LOG_FORMAT_JSON, fields);
+    assert_non_null(strstr(text, " id=01JABCDEFGHJKM delivery=.12\n"));
+    assert_non_null(
+        strstr(json, "\"id\":\"01JABCDEFGHJKMNPQRSTVWXYZ0\",\"delivery\":\"01JABCDEFGHJKMNPQRSTVWXYZ0.12\""));
+    free(text);
+    free(json);
+}
+
 static void any_octet_stays_inside_its_line(void **state)
 {
     (void)state;
@@ -120,6 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_and_json),
+        cmocka_unit_test(short_ids),
         cmocka_unit_test(any_octet_stays_inside_its_line),
         cmocka_unit_test(marks_of_direction_are_replaced),
         cmocka_unit_test(long_values_are_cut),

@@ -90,6 +90,9 @@ static void ids_sort_by_time(void **state)
     units_id(1469918176386, low, second);
     assert_true(strcmp(first, second) < 0);
     assert_memory_equal(first, "01ARYZ6S41", 10); /* the example of the ULID specification */
+    assert_true(units_is_id_head(bytes_at(first, 10)) && units_is_id_head(bytes_at(first, UNITS_ID_SHORT)));
+    assert_false(units_is_id_head(bytes_of(first)) || units_is_id_head(bytes_at(first, 9)));
+    assert_false(units_is_id_head(bytes_of("01ARZ3NDEO")) || units_is_id_head(bytes_of("01arz3ndek")));
     units_id((INT64_C(1) << 48) - 1, high, all);
     assert_string_equal(all, "7ZZZZZZZZZZZZZZZZZZZZZZZZZ");
 }

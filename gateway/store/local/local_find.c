@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "base/units.h"
 #include "store/local/local_index_private.h"
 
 static sqlite3_stmt *prepare_find(struct local_index *index, const char *sql, struct fault *fault)
@@ -31,26 +32,34 @@ static int collect_messages(struct local_index *index, sqlite3_stmt *st, uint64_
     return got < 0 ? -1 : 0;
 }
 
+/* ?1: as it was typed; ?2: without a delivery's number; ?3: in brackets; ?4: behind all ids that begin with ?2, or ''. */
 int local_index_find(struct local_index *index, const char *what, uint64_t *messages, size_t limit, size_t *count_r,
                      struct fault *fault)
 {
     sqlite3_stmt *st = prepare_find(index,
-                                    "SELECT seq FROM message WHERE id = ?1 UNION SELECT seq FROM message WHERE id = ?2"
-                                    " UNION SELECT seq FROM message WHERE message_id IN (?1, ?3) ORDER BY 1",
+                                    "SELECT seq FROM message WHERE id IN (?1, ?2) UNION"
+                                    " SELECT seq FROM message WHERE id > ?2 AND id < ?4 UNION"
+                                    " SELECT seq FROM message WHERE message_id IN (?1, ?3) ORDER BY 1",
                                     fault);
     if (st == NULL) {
         return -1;
     }
-    struct bytes id = bytes_of(what);
+    struct bytes all = bytes_of(what), id = all;
     const char *dot = strrchr(what, '.');
-    char *brackets = expect_calloc(1, id.len + 3);
-    brackets[0] = '<';
-    memcpy(brackets + 1, what, id.len);
-    brackets[id.len + 1] = '>';
+    id.len = dot == NULL ? id.len : (size_t)(dot - what);
+    struct buf text;
+    buf_init(&text, 2 * all.len + 8);
+    buf_printf(&text, "<%s>", what);
     sqlite3_bind_text(st, 1, what, -1, SQLITE_TRANSIENT);
-    sqlite3_bind_text(st, 2, what, dot == NULL ? -1 : (int)(dot - what), SQLITE_TRANSIENT);
-    sqlite3_bind_text(st, 3, brackets, -1, SQLITE_TRANSIENT);
-    free(brackets);
+    sqlite3_bind_text(st, 2, what, (int)id.len, SQLITE_TRANSIENT);
+    sqlite3_bind_text(st, 3, buf_text(&text), -1, SQLITE_TRANSIENT);
+    buf_clear(&text);
+    if (units_is_id_head(id)) {
+        buf_append_bytes(&text, id);
+        buf_append_octet(&text, '~');
+    }
+    sqlite3_bind_text(st, 4, buf_text(&text), -1, SQLITE_TRANSIENT);
+    buf_done(&text);
     return collect_messages(index, st, messages, limit, count_r, fault);
 }
 

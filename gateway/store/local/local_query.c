@@ -2,10 +2,12 @@
  * local_query - questions about the queue, answered out of the index as rows; see store_ask.h. Conditions are put
  * together from fixed pieces of SQL; values are always bound, never part of the text.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/expect.h"
+#include "base/units.h"
 #include "store/local/local_index_private.h"
 #include "store/local/local_private.h"
 
@@ -22,7 +24,7 @@ struct query {
         int64_t number;
     } values[VALUES_MAX];
     size_t count;
-    char id[64]; /* a message id out of a delivery id */
+    char id[64], id_end[64]; /* a message id out of a delivery id; behind all ids with that head */
 };
 
 static void add_text(struct query *query, const char *condition, const char *text)
@@ -39,20 +41,35 @@ static void add_number(struct query *query, const char *condition, int64_t numbe
     query->values[query->count++].number = number;
 }
 
+/* The head of an id stands for the only message that has it: two are none. */
+static void add_message_id(struct query *query)
+{
+    if (!units_is_id_head(bytes_of(query->id))) {
+        add_text(query, " AND m.id = ?", query->id);
+        return;
+    }
+    snprintf(query->id_end, sizeof query->id_end, "%s~", query->id);
+    add_text(query, " AND m.id = (SELECT iif(count(*) = 1, min(id), NULL) FROM message WHERE id > ?", query->id);
+    add_text(query, " AND id < ?)", query->id_end);
+}
+
 /* "<message id>.<number>" or a message id. */
 static void add_id(struct query *query, const char *id)
 {
     const char *dot = strrchr(id, '.');
     uint64_t number;
-    if (dot == NULL || (size_t)(dot - id) >= sizeof query->id || !bytes_to_u64(bytes_of(dot + 1), &number) ||
-        number > INT32_MAX) {
-        add_text(query, " AND m.id = ?", id);
+    bool is_delivery = dot != NULL && bytes_to_u64(bytes_of(dot + 1), &number) && number <= INT32_MAX;
+    size_t len = is_delivery ? (size_t)(dot - id) : strlen(id);
+    if (len >= sizeof query->id - 1) {
+        add_text(query, " AND m.id = ?", ""); /* nothing has an id of that length */
         return;
     }
-    memcpy(query->id, id, (size_t)(dot - id));
-    query->id[dot - id] = '\0';
-    add_text(query, " AND m.id = ?", query->id);
-    add_number(query, " AND d.number = ?", (int64_t)number);
+    memcpy(query->id, id, len);
+    query->id[len] = '\0';
+    add_message_id(query);
+    if (is_delivery) {
+        add_number(query, " AND d.number = ?", (int64_t)number);
+    }
 }
 
 static void begin_query(struct query *query, const char *columns, const struct store_select *select)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "base/units.h"
 #include "store/model/model_private.h"
 
 struct asking {
@@ -93,7 +94,7 @@ static void list_one(struct asking *asking, const struct model_delivery *deliver
 {
     const struct store_question *question = asking->question;
     if (asking->stop || (question->limit != 0 && asking->told >= question->limit) ||
-        !model_chooses(question->select, delivery) ||
+        !model_chooses(asking->model, question->select, delivery) ||
         (question->select->after.message != 0 && !comes_after(question->select, delivery))) {
         return;
     }
@@ -228,7 +229,9 @@ static bool is_called(const struct model_message *message, const char *what)
     const char *dot = strrchr(what, '.'), *field = message->message_id;
     size_t len = dot == NULL ? strlen(what) : (size_t)(dot - what);
     snprintf(brackets, sizeof brackets, "<%s>", what);
-    return strcmp(message->id, what) == 0 || (strlen(message->id) == len && memcmp(message->id, what, len) == 0) ||
+    bool is_head = units_is_id_head(bytes_at(what, len));
+    return strcmp(message->id, what) == 0 ||
+           ((is_head || strlen(message->id) == len) && strncmp(message->id, what, len) == 0) ||
            (field != NULL && (strcmp(field, what) == 0 || strcmp(field, brackets) == 0));
 }
 

@@ -68,7 +68,7 @@ void model_set_state(struct model *model, struct store_set_state *set)
         {
             struct model_delivery *delivery = model_delivery_at(inner);
             if (set->found < set->limit && model_is_behind(delivery, set->after) &&
-                model_chooses(set->select, delivery)) {
+                model_chooses(model, set->select, delivery)) {
                 set_one(model, delivery, set);
             }
         }

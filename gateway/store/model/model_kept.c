@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "base/units.h"
 #include "store/model/model_private.h"
 #include "store/store_meta.h"
 
@@ -153,12 +154,30 @@ static bool is_text(const char *wanted, const char *text)
     return wanted == NULL || (text != NULL && strcmp(wanted, text) == 0);
 }
 
-/* A message's id, or a delivery's: "<message id>.<number>". */
-static bool is_id(const char *wanted, const struct model_delivery *delivery)
+/* Whether the head of an id is the message's, and no other's. */
+static bool is_only_head(const struct model *model, struct bytes head, const struct model_message *message)
 {
-    char id[100];
-    snprintf(id, sizeof id, "%s.%u", delivery->message->id, delivery->number);
-    return wanted == NULL || strcmp(wanted, delivery->message->id) == 0 || strcmp(wanted, id) == 0;
+    size_t count = 0;
+    LIST_EACH(link, &model->messages)
+    {
+        count += strncmp(model_message_at(link)->id, (const char *)head.ptr, head.len) == 0;
+    }
+    return count == 1 && strncmp(message->id, (const char *)head.ptr, head.len) == 0;
+}
+
+/* A message's id, or a delivery's: "<message id>.<number>"; or the head of the message's instead of it. */
+static bool is_id(const struct model *model, const char *wanted, const struct model_delivery *delivery)
+{
+    char number[16];
+    const struct model_message *message = delivery->message;
+    struct bytes id = bytes_of(wanted == NULL ? "" : wanted), end;
+    snprintf(number, sizeof number, ".%u", delivery->number);
+    end = bytes_of(number);
+    if (id.len > end.len && bytes_equal(bytes_from(id, id.len - end.len), end)) {
+        id.len -= end.len;
+    }
+    return wanted == NULL || bytes_equal(id, bytes_of(message->id)) ||
+           (units_is_id_head(id) && is_only_head(model, id, message));
 }
 
 struct mail_envelope model_envelope(const struct model_message *message, struct arena **arena_r)
@@ -199,12 +218,12 @@ static bool is_about(const struct store_select *select, const struct model_messa
     return fits;
 }
 
-bool model_chooses(const struct store_select *select, const struct model_delivery *delivery)
+bool model_chooses(const struct model *model, const struct store_select *select, const struct model_delivery *delivery)
 {
     const struct model_message *message = delivery->message;
     bool state = select->state == NULL ? !store_state_is_settled(delivery->state)
                                        : store_state_of(select->state) == (int)delivery->state;
-    return state && is_id(select->id, delivery) && is_text(select->message_id, message->message_id) &&
+    return state && is_id(model, select->id, delivery) && is_text(select->message_id, message->message_id) &&
            is_text(select->upstream, delivery->upstream) && is_text(select->folder, delivery->folder) &&
            is_text(select->sender, message->sender) && is_text(select->rule, delivery->rule) &&
            (select->before_ms == 0 || message->received_ms < select->before_ms) &&

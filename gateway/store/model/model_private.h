@@ -107,7 +107,7 @@ bool model_is_doubtful(const struct model *model, const struct model_delivery *d
 /* The arena is to be freed. An envelope in the model is one that was written. */
 struct mail_envelope model_envelope(const struct model_message *message, struct arena **arena_r);
 /* Whether the selection chooses the delivery; its `after` is not looked at. */
-bool model_chooses(const struct store_select *select, const struct model_delivery *delivery);
+bool model_chooses(const struct model *model, const struct store_select *select, const struct model_delivery *delivery);
 bool model_is_behind(const struct model_delivery *delivery, struct store_key after);
 
 /* model_change.c */

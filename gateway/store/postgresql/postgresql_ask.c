@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "base/units.h"
 #include "store/postgresql/postgresql_private.h"
 
 struct asking {
@@ -195,7 +196,7 @@ static struct store_answer_row counts_row(PGresult *rows, int row)
 
 /* ---- finding ---- */
 
-/* Its id, a delivery's ("<id>.<number>"), its Message-ID with or without brackets. */
+/* Its id or the head of it, a delivery's ("<id>.<number>"), its Message-ID with or without brackets. */
 static int ask_find(const struct asking *asking, const struct store_question *question)
 {
     struct postgresql_values values = new_values(asking);
@@ -205,8 +206,12 @@ static int ask_find(const struct asking *asking, const struct store_question *qu
     postgresql_add_text(&values, expect_memory(arena_copy(asking->arena, bytes_at(question->what, len))));
     postgresql_add_text(&values, expect_memory(arena_printf(asking->arena, "<%s>", question->what)));
     postgresql_add_number(&values, question->limit == 0 || question->limit > 1000 ? 1000 : (int64_t)question->limit);
+    bool is_head = units_is_id_head(bytes_at(question->what, len));
+    postgresql_add_text(&values, expect_memory(arena_printf(asking->arena, "%.*s%s", is_head ? (int)len : 0,
+                                                            question->what, is_head ? "~" : "")));
     return tell_rows(asking,
                      "SELECT seq FROM (SELECT seq FROM message WHERE id IN ($1, $2) UNION"
+                     " SELECT seq FROM message WHERE id > $2 AND id < $5 UNION"
                      " SELECT seq FROM message WHERE message_id IN ($1, $3)) f ORDER BY seq LIMIT $4",
                      &values, found_row);
 }

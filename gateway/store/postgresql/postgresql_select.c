@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "base/units.h"
 #include "store/postgresql/postgresql_private.h"
 #include "store/store_meta.h"
 
@@ -82,17 +83,29 @@ static void add_number(struct query *query, const char *before, int64_t number, 
     buf_printf(&query->sql, "%s$%d%s", before, query->values.count, after);
 }
 
+/* The head of an id stands for the only message that has it: two are none. */
+static void add_message_id(struct query *query, struct bytes id)
+{
+    if (!units_is_id_head(id)) {
+        add_text(query, " AND m.id = ", expect_memory(arena_copy(query->values.arena, id)), "");
+        return;
+    }
+    add_text(query, " AND m.id = (SELECT CASE WHEN count(*) = 1 THEN min(id) END FROM message WHERE id > ",
+             expect_memory(arena_copy(query->values.arena, id)), "");
+    add_text(query, " AND id < ",
+             expect_memory(arena_printf(query->values.arena, "%.*s~", (int)id.len, (const char *)id.ptr)), ")");
+}
+
 /* "<message id>.<number>" or a message id. */
 static void add_id(struct query *query, const char *id)
 {
     const char *dot = strrchr(id, '.');
     uint64_t number;
     if (dot == NULL || !bytes_to_u64(bytes_of(dot + 1), &number) || number > INT32_MAX) {
-        add_text(query, " AND m.id = ", id, "");
+        add_message_id(query, bytes_of(id));
         return;
     }
-    struct bytes head = bytes_at(id, (size_t)(dot - id));
-    add_text(query, " AND m.id = ", expect_memory(arena_copy(query->values.arena, head)), "");
+    add_message_id(query, bytes_at(id, (size_t)(dot - id)));
     add_number(query, " AND d.number = ", (int64_t)number, "");
 }
 
