@@ -11,10 +11,10 @@
 #include "document/document_member.h"
 
 struct paint {
-    const char *good, *bad, *dim, *bold, *plain;
+    const char *good, *warn, *bad, *dim, *bold, *plain;
 };
-static const struct paint colours = {"\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[1m", "\x1b[0m"};
-static const struct paint no_colours = {"", "", "", "", ""};
+static const struct paint colours = {"\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[2m", "\x1b[1m", "\x1b[0m"};
+static const struct paint no_colours = {"", "", "", "", "", ""};
 
 /* A number of `len` digits at `at`; 0 when it is something else. */
 static int64_t digits(const char *value, size_t at, size_t len)
@@ -77,15 +77,40 @@ static void print_attention(FILE *out, const json_t *status, const struct paint 
     }
 }
 
+enum cli_status_mood cli_status_mood(const json_t *status)
+{
+    size_t i;
+    json_t *one;
+    if (!json_is_true(json_object_get(status, "ready"))) {
+        return CLI_STATUS_BAD;
+    }
+    json_array_foreach(json_object_get(status, "attention"), i, one)
+    {
+        if (strcmp(document_member_text(one, "severity"), "notice") != 0) {
+            return CLI_STATUS_WARN;
+        }
+    }
+    return CLI_STATUS_GOOD;
+}
+
+const char *cli_status_headline(const json_t *status)
+{
+    static const char *const words[] = {[CLI_STATUS_GOOD] = "takes mail",
+                                        [CLI_STATUS_WARN] = "takes mail, with problems",
+                                        [CLI_STATUS_BAD] = "does not take mail"};
+    return json_is_true(json_object_get(status, "draining")) ? "is shutting down" : words[cli_status_mood(status)];
+}
+
 static void print_head(FILE *out, const json_t *status, const struct paint *paint)
 {
     char up[32];
-    bool ready = json_is_true(json_object_get(status, "ready"));
+    const char *const colour[] = {
+        [CLI_STATUS_GOOD] = paint->good, [CLI_STATUS_WARN] = paint->warn, [CLI_STATUS_BAD] = paint->bad};
     cli_status_duration(up, moment_of(document_member_text(status, "now")) -
                                 moment_of(document_member_text(status, "started")));
     fprintf(out, "%smailweir %s%s on %s%s%s: %s%s%s, up %s\n", paint->bold, document_member_text(status, "version"),
             paint->plain, paint->bold, document_member_text(status, "hostname"), paint->plain,
-            ready ? paint->good : paint->bad, ready ? "takes mail" : "does not take mail", paint->plain, up);
+            colour[cli_status_mood(status)], cli_status_headline(status), paint->plain, up);
     print_attention(out, status, paint);
 }
 
@@ -109,7 +134,7 @@ static void print_counts(FILE *out, const json_t *status, const struct paint *pa
     bool good = json_is_true(json_object_get(rules, "last_load_good"));
     fprintf(out, "  rules      %" PRId64 " in force since %s%s%s%s\n", document_member_number(rules, "count"),
             document_member_text(rules, "loaded"), good ? "" : paint->bad,
-            good ? "" : "; the last reload failed, these go on", paint->plain);
+            good ? "" : "; the last reload failed, these stay in force", paint->plain);
 }
 
 static void print_sandbox(FILE *out, const json_t *status)
@@ -189,9 +214,9 @@ static void print_daily(FILE *out, const json_t *daily, const struct paint *pain
     bool soon = json_is_integer(json_object_get(daily, "spent_seconds"));
     cli_status_duration(ends, 1000 * document_member_number(daily, "ends_seconds"));
     cli_status_duration(spent, 1000 * document_member_number(daily, "spent_seconds"));
-    fprintf(out, "             %s%" PRId64 " of %" PRId64 " MiB of the day are sent, it ends in %s%s%s%s\n",
+    fprintf(out, "             %s%" PRId64 " of %" PRId64 " MiB sent today, the day ends in %s%s%s%s\n",
             soon ? paint->bad : paint->dim, document_member_number(daily, "used") >> 20,
-            document_member_number(daily, "limit") >> 20, ends, soon ? "; at this pace they are used up in " : "",
+            document_member_number(daily, "limit") >> 20, ends, soon ? "; at this pace the limit is reached in " : "",
             soon ? spent : "", paint->plain);
 }
 
@@ -202,7 +227,7 @@ static const char *because(const json_t *upstream)
         const char *cause, *words;
     } rows[] = {{"unreached", " (the server is not reached)"},
                 {"login", " (the login is refused)"},
-                {"sessions", " (the server ends each session before anything is filed)"},
+                {"sessions", " (the server closes each session before anything is filed)"},
                 {"refused", " (the server refuses everything for now)"}};
     const char *cause = json_string_value(json_object_get(upstream, "cause"));
     for (size_t i = 0; cause != NULL && i < sizeof rows / sizeof rows[0]; i++) {

@@ -167,12 +167,12 @@ bool cli_top_key(struct cli_top *top, int key)
 
 /* ---- drawing ---- */
 
-enum paint { PLAIN, BOLD, DIM, GOOD, BAD, HEAD };
+enum paint { PLAIN, BOLD, DIM, GOOD, WARN, BAD, HEAD };
 
 /* One row: cut at the width, what was there before it cleared behind it. Nothing when the terminal is full. */
 __attribute__((format(printf, 3, 4))) static void row(struct cli_top *top, enum paint paint, const char *format, ...)
 {
-    static const char *const paints[] = {"", "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[31m", "\x1b[7m"};
+    static const char *const paints[] = {"", "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[7m"};
     char line[LINE_MAX_LEN];
     va_list args;
     if (top->row >= top->rows) {
@@ -199,13 +199,12 @@ static void draw_help(struct cli_top *top)
 {
     row(top, HEAD, " mailweir top: keys ");
     row(top, PLAIN, " ");
-    row(top, PLAIN, "  q        end");
+    row(top, PLAIN, "  q        quit");
     row(top, PLAIN, "  s        sort rules by rate, total or name");
-    row(top, PLAIN, "  ?        this help, or back");
+    row(top, PLAIN, "  ?        show or hide this help");
     row(top, PLAIN, " ");
-    row(top, DIM,
-        "  Rates are a second's, smoothed over a few. The queue is empty in the time that stands there when mail");
-    row(top, DIM, "  is filed as fast as now and none comes in.");
+    row(top, DIM, "  Rates are per second, averaged over a few seconds. \"Empty in\" is how long the queue needs at");
+    row(top, DIM, "  the present rate of filing, if no more mail comes in.");
 }
 
 static void draw_head(struct cli_top *top)
@@ -214,11 +213,10 @@ static void draw_head(struct cli_top *top)
     char up[32];
     size_t i;
     json_t *one;
-    bool ready = json_is_true(json_object_get(state, "ready"));
+    static const enum paint colour[] = {[CLI_STATUS_GOOD] = GOOD, [CLI_STATUS_WARN] = WARN, [CLI_STATUS_BAD] = BAD};
     cli_status_since(state, document_member_text(state, "started"), up);
-    row(top, ready ? GOOD : BAD, "mailweir %s on %s: %s, up %s   sorted by %s (s)   help (?)   end (q)",
-        document_member_text(state, "version"), document_member_text(state, "hostname"),
-        ready ? "takes mail" : "does not take mail", up, orders[top->order]);
+    row(top, colour[cli_status_mood(state)], "mailweir on %s: %s, up %s   ? help, q quit",
+        document_member_text(state, "hostname"), cli_status_headline(state), up);
     json_array_foreach(json_object_get(state, "attention"), i, one)
     {
         const char *command = document_member_text(one, "command");
@@ -305,7 +303,7 @@ static void draw_rules(struct cli_top *top, unsigned most)
     for (size_t i = 0; i < top->rule_count; i++) {
         highest = top->rules[i].rate > highest ? top->rules[i].rate : highest;
     }
-    row(top, HEAD, "%-30s %9s %10s  %s", "FLOW BY RULE", "A SECOND", "IN ALL", "");
+    row(top, HEAD, "%-30s %9s %10s  sorted by %s (s)", "FLOW BY RULE", "A SECOND", "IN ALL", orders[top->order]);
     for (size_t i = 0; i < top->rule_count && i < most; i++) {
         const struct rule *rule = &top->rules[i];
         row(top, PLAIN, "%-30.30s %9.1f %10" PRId64 "  %.*s", rule->name[0] == '\0' ? "(default)" : rule->name,
@@ -323,7 +321,7 @@ static void draw_failures(struct cli_top *top, unsigned most)
         row(top, PLAIN, "%s", top->failures[(top->failure_count - 1 - i) % FAILURES_MAX]);
     }
     if (top->failure_count == 0) {
-        row(top, DIM, "none since this is open");
+        row(top, DIM, "none since top was started");
     }
 }
 

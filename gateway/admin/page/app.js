@@ -68,7 +68,7 @@ addEventListener("hashchange", show);
 function mend(one) {
   if (/^upstream .* paused$/.test(one.about) && one.upstream) return h("button", { type: "button", class: "tiny", onclick: () => resume(`upstreams/${encodeURIComponent(one.upstream)}/resume`) }, "Resume");
   if (one.about === "all upstreams paused") return h("button", { type: "button", class: "tiny", onclick: () => resume("queue", { verb: "resume" }) }, "Resume all");
-  const place = one.upstream ? ["#/upstreams", "Look at it"] : one.about === "dead letters" ? ["#/queue?state=dead", "Show them"] : one.about === "refusals" ? ["#/find/state%3Arefused%20since%3A10m", "Show them"] : one.about === "reload" ? ["#/rules", "Show the rules"] : null;
+  const place = one.upstream ? ["#/upstreams", "Show the upstream"] : one.about === "dead letters" ? ["#/queue?state=dead", "Show them"] : one.about === "refusals" ? ["#/find/state%3Arefused%20since%3A10m", "Show them"] : one.about === "reload" ? ["#/rules", "Show the rules"] : null;
   return place && h("a", { href: place[0] }, place[1]);
 }
 
@@ -97,8 +97,8 @@ function attend(list) {
 function frame(state) {
   const ready = at("ready");
   say(at("host"), state.hostname);
-  const trouble = state.attention.some((one) => one.severity === "trouble");
-  say(ready, state.draining ? "shutting down" : state.ready ? (trouble ? "takes mail, see below" : "takes mail") : "does not take mail");
+  const trouble = state.attention.some((one) => one.severity !== "notice");
+  say(ready, state.draining ? "shutting down" : state.ready ? (trouble ? "takes mail, with problems" : "takes mail") : "does not take mail");
   ready.className = `pill ${state.draining || (state.ready && trouble) ? "warn" : state.ready ? "good" : "bad"}`;
   ready.title = Object.entries(state.checks).map(([name, check]) => `${name}: ${check.reason}`).join("\n");
   attend(state.attention);
@@ -146,7 +146,7 @@ function live(isLive) {
   at("live").classList.toggle("on", isLive);
   say(at("live-text"), isLive ? "live" : "offline");
   at("logout").hidden = !who();
-  at("logout").title = who() ? `log out; logged in as ${who().name}, who may ${who().role}` : "";
+  at("logout").title = who() ? `log out; you are logged in as ${who().name} with the role ${who().role}` : "";
   if (isLive) world.lines = [];
   else if (world.state) {
     at("ready").className = "pill bad";
@@ -161,7 +161,7 @@ const KEYS = [["1 – 9", "switch between the views"], ["/", "go to the search f
 function help() {
   const dialog = h("dialog", { "aria-labelledby": "help-title" }, h("h2", { id: "help-title" }, "Keys"),
     h("dl", { class: "keys" }, KEYS.flatMap(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])),
-    h("p", { class: "muted small" }, "Everything here can be done in a terminal too: mailweir status, top, queue, why, explain."),
+    h("p", { class: "muted small" }, "Everything on this page can also be done in a terminal: mailweir status, top, queue, why, explain."),
     h("form", { method: "dialog", class: "row" }, h("button", { class: "main" }, "Close")));
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
