@@ -13,7 +13,8 @@
 #include "store/store.h"
 
 /* What is asked prints a word on each line that begins with two blanks: "  --config   the configuration file". */
-#define WORDS "sed -n 's/^  \\([a-z-]*\\) .*/\\1/p'"
+/* Of a help the first words of its lines, but for the examples. */
+#define WORDS "sed -n '/^  mailweir /d; s/^  \\([a-z-]*\\) .*/\\1/p'"
 
 /* The words that a usage line offers beside options: "check | rebuild [--config FILE]". */
 static void add_words(const struct cli_command *command, struct buf *out)
@@ -118,7 +119,8 @@ static void print_zsh(const struct cli_command *commands)
         "    local kind\n    case $words[CURRENT-1] in\n        --state) kind=states ;;\n        --upstream) "
         "kind=upstreams ;;\n"
         "        --listener) kind=listeners ;;\n        --rule) kind=rules ;;\n    esac\n"
-        "    local -a config\n    (( ${words[(I)--config]} )) && config=(--config ${words[${words[(I)--config]}+1]})\n"
+        "    local -a config\n    local -i at=${words[(I)(--config|-c)]}\n    (( at )) && config=(--config "
+        "$words[at+1])\n"
         "    if [[ -n $kind ]]; then\n"
         "        compadd -- ${(f)\"$($words[1] completion --words $kind $config 2>/dev/null)\"}\n        return\n    "
         "fi\n"
@@ -130,7 +132,8 @@ static void print_zsh(const struct cli_command *commands)
         "    [[ $words[2] != queue || $CURRENT -lt 4 ]] || ask+=($words[3])\n"
         "    compadd -- ${(f)\"$($ask --help 2>/dev/null | " WORDS ")\"}\n    case $words[2] in\n");
     print_words(commands, "        ", ") compadd --", " ;;\n");
-    printf("    esac\n    _files\n}\ncompdef _mailweir mailweir\n");
+    printf("    esac\n    _files\n}\n"
+           "if [[ $funcstack[1] == _mailweir ]]; then _mailweir \"$@\"; else compdef _mailweir mailweir; fi\n");
 }
 
 static void print_fish(const struct cli_command *commands)
@@ -140,9 +143,14 @@ static void print_fish(const struct cli_command *commands)
         "function __mailweir_words\n    set -l ask (commandline -opc)\n    set -l last 2\n"
         "    test \"$ask[2]\" = queue; and set last 3\n"
         "    set ask $ask[1..$last]\n    $ask --help 2>/dev/null | "
-        "string replace -rf '^  ([a-z-]+) +(.*)' '$1\\t$2'\nend\n"
+        "string match -v '  mailweir *' | string replace -rf '^  ([a-z-]+) +(.*)' '$1\\t$2'\nend\n"
         "complete -c mailweir -n 'not __fish_use_subcommand' -a '(__mailweir_words)'\n"
-        "function __mailweir_values\n    mailweir completion --words $argv[1] 2>/dev/null\nend\n"
+        "function __mailweir_values\n    set -l config\n    set -l words (commandline -opc)\n"
+        "    for i in (seq (count $words))\n"
+        "        contains -- $words[$i] --config -c; and set -q words[(math $i + 1)]; and set config --config "
+        "$words[(math "
+        "$i + 1)]\n"
+        "    end\n    $words[1] completion --words $argv[1] $config 2>/dev/null\nend\n"
         "complete -c mailweir -l state -x -a '(__mailweir_values states)'\n"
         "complete -c mailweir -l upstream -x -a '(__mailweir_values upstreams)'\n"
         "complete -c mailweir -l listener -x -a '(__mailweir_values listeners)'\n"
@@ -227,7 +235,7 @@ int cmd_completion(const struct cli_command *commands, const struct cli_command 
         CLI_OPTION_CONFIG(&file),
         {.name = "words",
          .value = &words,
-         .help = "no script: the states, upstreams, listeners, rules or ids there are"},
+         .help = "instead of a script, print the existing states, upstreams, listeners, rules or ids"},
         {.name = NULL}};
     int exit_code;
     int others = cli_parse(command, options, argc, argv, &exit_code);
@@ -244,7 +252,7 @@ int cmd_completion(const struct cli_command *commands, const struct cli_command 
     } else if (others == 1 && strcmp(argv[1], "fish") == 0) {
         print_fish(commands);
     } else {
-        return cli_usage_error(command, "say for which shell");
+        return cli_usage_error(command, "name the shell: bash, zsh or fish");
     }
     return EX_OK;
 }

@@ -8,7 +8,7 @@ import socket
 import subprocess
 
 from admin_client import Admin
-from harness import MAILWEIR, ROOT, Process, free_port, message, wait
+from harness import MAILWEIR, ROOT, Process, Skip, free_port, message, wait
 
 TOKEN = "a token that nobody guesses"
 JSON = {"Content-Type": "application/json"}
@@ -154,6 +154,7 @@ def test_status(world):
     one, = state["attention"]
     assert (one["about"], one["severity"], one["command"]) == ("upstream corp failing", "trouble", "mailweir upstreams corp"), one
     assert '"corp" takes no mail' in one["text"] and one["since"], one
+    assert ": takes mail, with problems, up" in out.splitlines()[0], out
     assert '"corp" takes no mail' in out and "corp (127.0.0.1): failing" in out and one["command"] in out, out
     gateway.stop()
 
@@ -176,7 +177,7 @@ def test_an_operators_pause_is_seen(world):
     assert seen["state"] == "paused" and by and seen["since"] and metric("paused") and not metric("open"), seen
     waiting = gateway.send(message("waits"))
     shown = gateway.run("status")[1]
-    assert f"it is paused by {by}: nothing is tried before \"mailweir queue resume corp\"" in gateway.run("why", waiting)[1]
+    assert f"it is paused by {by}: nothing is tried until \"mailweir queue resume corp\"" in gateway.run("why", waiting)[1]
     assert "corp (127.0.0.1): paused" in shown and f"paused by {by}: nothing is delivered" in shown and "mailweir queue resume corp" in shown, shown
     assert f"paused: corp, by {by}, " in gateway.run("queue", "summary")[1]
     wait(lambda: [event for event in gateway.events("attention") if event["about"] == "upstream corp paused"], "a line about it")
@@ -562,7 +563,7 @@ def test_explain(world):
                  "lists/../lists/known.txt"):
         found = admin.post("/api/v1/explain", with_list(file))
         assert found.status == 422 and len(found.json["problems"]) == 1, (file, found.text)
-        assert file == "" or "no other is read here" in found.text, (file, found.text)
+        assert file == "" or "no other file is read here" in found.text, (file, found.text)
     assert metric(admin, "mailweir_rule_messages_total") == {}, "explaining is not counted as mail"
     gateway.stop()
 
@@ -612,12 +613,38 @@ def test_completion_knows_every_command(world):
     assert {"list", "drop", "export"} <= complete(MAILWEIR, "queue", "''")
     assert complete(MAILWEIR, "queue", "rel") == {"release"} and complete(MAILWEIR, "spool", "che") == {"check"}
     assert {"config", "rules"} <= complete(MAILWEIR, "schema", "''") and complete(MAILWEIR, "trace", "--l") == {"--list", "--listener"}
-    if shutil.which("fish"):
-        script = subprocess.run([MAILWEIR, "completion", "fish"], capture_output=True, text=True, timeout=30, check=True).stdout
-        ask = f"{script}\ncomplete -C 'mailweir status --'"
-        text = subprocess.run(["fish", "-c", ask], capture_output=True, text=True, timeout=30,
-                              env={**os.environ, "PATH": f"{os.path.dirname(MAILWEIR)}:{os.environ['PATH']}"}).stdout
-        assert "--json" in text and "--config" in text, text
+
+
+def shell_completes(shell, script, line, world):
+    """What the shell itself offers behind the line. zsh completes at a prompt only: there the function is called as its completion system would."""
+    words = line.split(" ")
+    ask = {"fish": f"{script}\ncomplete -C '{line}'",
+           "zsh": f'compdef() {{ }}; _files() {{ }}; _describe() {{ print -l -- ${{commands%%:*}} }}; compadd() {{ shift; print -l -- "$@" }}\n'
+                  f'{script}\nwords=({" ".join(words[:-1])} "{words[-1]}"); CURRENT={len(words)}; _mailweir'}[shell]
+    text = subprocess.run([shell, *(["-f"] if shell == "zsh" else []), "-c", ask], capture_output=True, text=True, timeout=30, cwd=world.folder,
+                          env={**os.environ, "HOME": str(world.folder), "PATH": f"{os.path.dirname(MAILWEIR)}:{os.environ['PATH']}"}).stdout
+    return {row.split("\t")[0] for row in text.splitlines()}
+
+
+def test_completion_in_zsh_and_fish(world):
+    shells = [shell for shell in ("zsh", "fish") if shutil.which(shell)]
+    if not shells:
+        raise Skip("neither zsh nor fish is installed")
+    gateway = world.mailweir(None)
+    gateway.configuration["listeners"].append({"name": "printers", "address": f"127.0.0.1:{free_port()}"})
+    gateway.write()
+    for shell in shells:
+        script = subprocess.run([MAILWEIR, "completion", shell], capture_output=True, text=True, timeout=30, check=True).stdout
+
+        def offers(line, shell=shell, script=script):
+            return shell_completes(shell, script, line, world)
+
+        assert {"--json", "--config"} <= offers("mailweir status --") and "mailweir" not in offers("mailweir status "), shell
+        assert "why" in offers("mailweir ") and {"retry", "release"} <= offers("mailweir queue re"), shell
+        assert {"waiting", "held", "dead", "filed", "dropped", "moved"} == offers("mailweir queue list --state "), shell
+        for option in ("--config", "-c"):
+            assert offers(f"mailweir trace {option} {gateway.file} --listener ") == {"apps", "printers"}, (shell, option)
+            assert "corp" in offers(f"mailweir queue pause {option} {gateway.file} "), (shell, option)
 
 
 def test_json_for_programs(world):
