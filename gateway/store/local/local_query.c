@@ -24,7 +24,7 @@ struct query {
         int64_t number;
     } values[VALUES_MAX];
     size_t count;
-    char id[64], id_end[64]; /* a message id out of a delivery id; behind all ids with that head */
+    char id[64], id_end[66]; /* a message id out of a delivery id; behind all ids with that head */
 };
 
 static void add_text(struct query *query, const char *condition, const char *text)
@@ -49,8 +49,9 @@ static void add_message_id(struct query *query)
         return;
     }
     snprintf(query->id_end, sizeof query->id_end, "%s~", query->id);
-    add_text(query, " AND m.id = (SELECT iif(count(*) = 1, min(id), NULL) FROM message WHERE id > ?", query->id);
-    add_text(query, " AND id < ?)", query->id_end);
+    add_text(query, " AND m.id = coalesce((SELECT id FROM message WHERE id = ?),", query->id);
+    add_text(query, " (SELECT iif(count(*) = 1, min(id), NULL) FROM message WHERE id > ?", query->id);
+    add_text(query, " AND id < ?))", query->id_end);
 }
 
 /* "<message id>.<number>" or a message id. */

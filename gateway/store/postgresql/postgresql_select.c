@@ -90,10 +90,10 @@ static void add_message_id(struct query *query, struct bytes id)
         add_text(query, " AND m.id = ", expect_memory(arena_copy(query->values.arena, id)), "");
         return;
     }
-    add_text(query, " AND m.id = (SELECT CASE WHEN count(*) = 1 THEN min(id) END FROM message WHERE id > ",
-             expect_memory(arena_copy(query->values.arena, id)), "");
-    add_text(query, " AND id < ",
-             expect_memory(arena_printf(query->values.arena, "%.*s~", (int)id.len, (const char *)id.ptr)), ")");
+    const char *head = expect_memory(arena_copy(query->values.arena, id));
+    add_text(query, " AND m.id = coalesce((SELECT id FROM message WHERE id = ", head, ")");
+    add_text(query, ", (SELECT CASE WHEN count(*) = 1 THEN min(id) END FROM message WHERE id > ", head, "");
+    add_text(query, " AND id < ", expect_memory(arena_printf(query->values.arena, "%s~", head)), "))");
 }
 
 /* "<message id>.<number>" or a message id. */
