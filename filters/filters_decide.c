@@ -277,7 +277,7 @@ static enum ending run_recipient(struct filters_builder *builder, size_t recipie
     }
     enum ending ending = run_group(builder, 0);
     if ((ending == THROUGH || ending == ENDED) && !builder->taken) {
-        filters_trace_note(builder->run.trace, "no rule took it: the configuration's default");
+        filters_trace_note(builder->run.trace, "no rule took the message: the configuration's default");
         ending = filters_builder_default(builder) < 0 ? BROKEN : ending;
     }
     return ending;

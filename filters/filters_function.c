@@ -26,35 +26,36 @@ const struct filters_function_row filters_functions[] = {
     {"first", FILTERS_FIRST, 0, 1, NUMBER, FILTERS_TYPE_TEXT, "first, first(n)",
      "the first word; the first n characters"},
     {"last", FILTERS_LAST, 0, 1, NUMBER, FILTERS_TYPE_TEXT, "last, last(n)", "the last word; the last n characters"},
-    {"default", FILTERS_DEFAULT_TO, 1, 1, TEXT, FILTERS_TYPE_TEXT, "default('x')", "x when there is nothing"},
+    {"default", FILTERS_DEFAULT_TO, 1, 1, TEXT, FILTERS_TYPE_TEXT, "default('x')", "x when there is no value"},
     {"replace", FILTERS_REPLACE, 2, 2, TEXT, FILTERS_TYPE_TEXT, "replace('a', 'b')", "b for each a"},
     {"replace_pattern", FILTERS_REPLACE_PATTERN, 2, 2, TEXT, FILTERS_TYPE_TEXT, "replace_pattern('a+', 'b')",
-     "b for each match of the PCRE2 pattern; $1 or ${name} in it is a group"},
+     "replaces each match of the PCRE2 pattern by b, in which $1 and ${name} are groups"},
     {"split", FILTERS_SPLIT, 1, 1, TEXT, FILTERS_TYPE_TEXT, "split(',')",
-     "the texts between, each a value of its own, without blanks at its ends"},
-    {"join", FILTERS_JOIN, 1, 1, TEXT, FILTERS_TYPE_TEXT, "join(', ')", "one text of all values"},
+     "the texts between, each as its own value, without blanks at both ends"},
+    {"join", FILTERS_JOIN, 1, 1, TEXT, FILTERS_TYPE_TEXT, "join(', ')", "joins all values into one text"},
     {"unique", FILTERS_UNIQUE, 0, 0, NOTHING, NO_TYPE, "unique", "each value once"},
     {"count", FILTERS_COUNT, 0, 0, NOTHING, FILTERS_TYPE_NUMBER, "count", "how many values there are"},
     {"length", FILTERS_LENGTH, 0, 0, NOTHING, FILTERS_TYPE_NUMBER, "length", "how many characters a value has"},
     {"hash", FILTERS_HASH, 0, 1, NUMBER, FILTERS_TYPE_TEXT, "hash, hash(n)",
-     "SHA-256 in hexadecimal; a number from 0 to n - 1 that is the same for the same text"},
+     "SHA-256 in hexadecimal; with n: a number from 0 to n - 1, always the same for the same text"},
     {"lookup", FILTERS_LOOKUP, 1, 1, TEXT, FILTERS_TYPE_TEXT, "lookup('map')",
-     "the value of the map of that name; nothing when the map has no such key"},
+     "the value of this key in the map of that name; no value when the map has no such key"},
     {"number", FILTERS_TO_NUMBER, 0, 0, NOTHING, FILTERS_TYPE_DECIMAL, "number",
-     "the text as a number, such as 7 or -1.5; nothing when it is none"},
+     "the text as a number, such as 7 or -1.5; no value when the text is not a number"},
     {"date", FILTERS_TO_DATE, 0, 0, NOTHING, FILTERS_TYPE_DATE, "date",
-     "the text as a date: RFC 5322, or ISO 8601; nothing when it is none"},
+     "the text as a date (RFC 5322 or ISO 8601); no value when the text is not a date"},
     {"age", FILTERS_TO_AGE, 0, 0, NOTHING, FILTERS_TYPE_DURATION, "age",
-     "how long before reception that date was, compared with \"30m\", \"12h\", \"2d\""},
-    {"zone", FILTERS_IN_ZONE, 1, 1, TEXT, NO_TYPE, "zone('Europe/Berlin')", "the date before it, in that zone"},
-    {"year", OF_DATES, FILTERS_TYPE_NUMBER, "year", "of the date before it"},
-    {"month", OF_DATES, FILTERS_TYPE_NUMBER, "month", "of the date before it, 01 to 12"},
-    {"day", OF_DATES, FILTERS_TYPE_NUMBER, "day", "of the date before it, 01 to 31"},
-    {"hour", OF_DATES, FILTERS_TYPE_NUMBER, "hour", "of the date before it, 00 to 23"},
-    {"minute", OF_DATES, FILTERS_TYPE_NUMBER, "minute", "of the date before it, 00 to 59"},
-    {"weekday", OF_DATES, FILTERS_TYPE_WEEKDAY, "weekday", "of the date before it: mon, tue, wed, thu, fri, sat, sun"},
-    {"week", OF_DATES, FILTERS_TYPE_NUMBER, "week", "of the date before it (ISO 8601), 01 to 53"},
-    {"time", OF_DATES, FILTERS_TYPE_TIME, "time", "of day of the date before it, \"08:30:00\""},
+     "how long before reception the date was; compare it with \"30m\", \"12h\", \"2d\""},
+    {"zone", FILTERS_IN_ZONE, 1, 1, TEXT, NO_TYPE, "zone('Europe/Berlin')", "converts the date before it to that zone"},
+    {"year", OF_DATES, FILTERS_TYPE_NUMBER, "year", "the year of the date before it"},
+    {"month", OF_DATES, FILTERS_TYPE_NUMBER, "month", "the month of the date before it, 01 to 12"},
+    {"day", OF_DATES, FILTERS_TYPE_NUMBER, "day", "the day of the date before it, 01 to 31"},
+    {"hour", OF_DATES, FILTERS_TYPE_NUMBER, "hour", "the hour of the date before it, 00 to 23"},
+    {"minute", OF_DATES, FILTERS_TYPE_NUMBER, "minute", "the minute of the date before it, 00 to 59"},
+    {"weekday", OF_DATES, FILTERS_TYPE_WEEKDAY, "weekday",
+     "the weekday of the date before it: mon, tue, wed, thu, fri, sat, sun"},
+    {"week", OF_DATES, FILTERS_TYPE_NUMBER, "week", "the week of the date before it (ISO 8601), 01 to 53"},
+    {"time", OF_DATES, FILTERS_TYPE_TIME, "time", "the time of day of the date before it, \"08:30:00\""},
     {NULL, 0, 0, 0, NOTHING, NO_TYPE, NULL, NULL},
 };
 #define FUNCTION_COUNT (sizeof filters_functions / sizeof *filters_functions - 1)
@@ -109,7 +110,7 @@ int filters_function_arguments(struct arena *arena, struct bytes inside, const c
 {
     while (bytes_trim(inside).len > 0 && call->count < FILTERS_ARGUMENTS_MAX) {
         if (parse_argument(arena, &inside, &call->texts[call->count]) < 0) {
-            buf_printf(error, "%s(): its arguments are texts in '...' or numbers, with commas between", name);
+            buf_printf(error, "%s(): arguments are texts in '...' or numbers, separated by commas", name);
             return -1;
         }
         call->count++;

@@ -15,9 +15,9 @@ void filters_lint_pattern(struct filters_loader *loader, const struct filters_pa
     struct bytes part;
     if (filters_pattern_may_explode(pattern, &part)) {
         filters_load_warning_at(loader, NULL,
-                                "\"%.*s\" repeats what repeats: on some texts the match limit will cut it, and the "
-                                "rule's \"on_error\" decides; "
-                                "make the inner one possessive or say what stands between",
+                                "\"%.*s\" is a repetition inside a repetition: on some texts the pattern will hit the "
+                                "match limit, and the rule's \"on_error\" decides; make the inner repetition "
+                                "possessive, or write what is between the repetitions",
                                 (int)part.len, (const char *)part.ptr);
     }
 }
@@ -358,7 +358,7 @@ static void lint_unused(struct filters_loader *loader, const struct map *map, co
         if (!named->used) {
             document_key_place(named->json, named->pointer, &line, &column);
             problems_add(loader->problems, PROBLEM_WARNING, document_name(named->json), line, column, named->pointer,
-                         "the %s \"%s\" is used by no rule", what, named->name);
+                         "no rule uses the %s \"%s\"", what, named->name);
         }
     }
 }
@@ -410,12 +410,11 @@ static void lint_open(struct filters_loader *loader)
         for (size_t k = 0; k < set->groups[i].rule_count; k++) {
             const struct filters_rule *rule = &set->groups[i].rules[k];
             if (!rule->disabled && rule->condition != NULL && rejects(rule) && asks_parts(rule->condition)) {
-                problems_add(
-                    loader->problems, PROBLEM_WARNING, rule->file, rule->line, rule->column, "",
-                    "rule \"%s\" refuses by what is in the message, and a message that is too large or too deep to be "
-                    "decoded passes it: say what becomes of those by a rule {\"field\": \"mime_limit\", \"exists\": "
-                    "true}",
-                    rule->name);
+                problems_add(loader->problems, PROBLEM_WARNING, rule->file, rule->line, rule->column, "",
+                             "rule \"%s\" refuses messages by their content, but a message that is too large or too "
+                             "deep to decode gets past the rule: handle such messages with a rule {\"field\": "
+                             "\"mime_limit\", \"exists\": true}",
+                             rule->name);
                 return;
             }
         }
@@ -431,7 +430,7 @@ static void lint_variables(struct filters_loader *loader)
         const struct filters_variable *variable = value;
         if (!variable->used) {
             problems_add(loader->problems, PROBLEM_WARNING, variable->file, variable->line, variable->column, "",
-                         "the variable \"%.*s\" is set and never used", (int)key.len, (const char *)key.ptr);
+                         "the variable \"%.*s\" is set but never used", (int)key.len, (const char *)key.ptr);
         }
     }
 }

@@ -52,7 +52,7 @@ void filters_lint_actions(struct filters_loader *loader, const struct filters_ac
         const char *word = filters_action_keys[action->kind].name;
         bool refuses = action->kind == FILTERS_REJECT || action->kind == FILTERS_DEFER;
         if (i > 0 && filters_action_ends(actions[i - 1].kind) && !filters_action_ends(action->kind)) {
-            filters_load_warning_at(loader, key, "the actions behind \"%s\" are never done",
+            filters_load_warning_at(loader, key, "the actions after \"%s\" are never done",
                                     filters_action_keys[actions[i - 1].kind].name);
             return;
         }
@@ -61,7 +61,7 @@ void filters_lint_actions(struct filters_loader *loader, const struct filters_ac
             return;
         }
         if (refuses && (filed || (i > 0 && files(&actions[i - 1])))) {
-            warn_action(loader, key, i, word, "refuses the whole message: nothing of what stands before it is filed");
+            warn_action(loader, key, i, word, "refuses the whole message: what is filed before it is not filed at all");
             return;
         }
         filed = filed || action->kind == FILTERS_FILEINTO;
@@ -126,8 +126,8 @@ static void lint_all(struct filters_loader *loader, const struct filters_conditi
             const struct filters_condition *a = tests[i], *b = tests[k];
             if (a->subject == b->subject && a->nocase == b->nocase && !share_a_word(a, b)) {
                 filters_load_warning_at(loader, key,
-                                        "it can never hold: two tests under \"all\" want different values of the same "
-                                        "field, which has one at a time; under \"any\" one is enough");
+                                        "this condition can never hold: two tests under \"all\" want different values "
+                                        "of a field that has only one; under \"any\" one of them is enough");
                 return;
             }
         }
@@ -170,8 +170,8 @@ static void lint_not(struct filters_loader *loader, const struct filters_conditi
 {
     if (asks_several(negation->children[0])) {
         filters_load_warning_at(loader, key,
-                                "\"not\" over several values holds when none of them is so: say that by \"none\", and "
-                                "\"one of them is not\" by {\"not\": {\"every\": ...}}");
+                                "over several values, \"not\" holds when none of them matches: write \"none\" for "
+                                "that, and {\"not\": {\"every\": ...}} for \"at least one does not match\"");
     }
 }
 

@@ -99,7 +99,8 @@ static bool lint_known(struct filters_loader *loader, const struct filters_subje
     for (size_t i = 0; known[i] != NULL; i++) {
         buf_printf(&list, "%s%s", i == 0 ? "" : ", ", known[i]);
     }
-    filters_load_warning_at(loader, NULL, "\"%s\" never comes here: there is %s", word, buf_text(&list));
+    filters_load_warning_at(loader, NULL, "\"%s\" never occurs here: the possible values are %s", word,
+                            buf_text(&list));
     buf_done(&list);
     return true;
 }
@@ -111,21 +112,23 @@ static bool lint_address(struct filters_loader *loader, const char *word, enum f
     size_t len = strlen(word);
     const char *at = strrchr(word, '@');
     if (len > 2 && word[0] == '<' && word[len - 1] == '>') {
-        filters_load_warning_at(loader, NULL, "\"%s\" is never equal: an address is compared without angle brackets",
+        filters_load_warning_at(loader, NULL, "\"%s\" never matches: addresses are compared without angle brackets",
                                 word);
     } else if (op == FILTERS_IS && at != NULL && (at == word || has_character(word, '*'))) {
-        filters_load_warning_at(
-            loader, NULL, "\"%s\" is never equal: \"is\" compares whole addresses; a domain's are {\"in\": [\"%s\"]}",
-            word, at);
+        filters_load_warning_at(loader, NULL,
+                                "\"%s\" never matches: \"is\" compares whole addresses; for all addresses of a domain "
+                                "write {\"in\": [\"%s\"]}",
+                                word, at);
     } else if (op == FILTERS_IN && at == NULL && word[0] == '.') {
         filters_load_warning_at(loader, NULL,
-                                "\"%s\" is for domains, and an address is looked up here: \"@%s\" stands for the "
+                                "\"%s\" is for domains, but here addresses are looked up: write \"@%s\" for the "
                                 "addresses below that domain",
                                 word, word);
     } else if (at == NULL && has_character(word, '.')) {
-        filters_load_warning_at(loader, NULL,
-                                "\"%s\" is no address: \"@%s\" in a list of \"in\" stands for all at that domain", word,
-                                word[0] == '.' ? word + 1 : word);
+        filters_load_warning_at(
+            loader, NULL,
+            "\"%s\" is not an address: write \"@%s\" in a list of \"in\" for all addresses of that domain", word,
+            word[0] == '.' ? word + 1 : word);
     } else {
         return false;
     }
@@ -140,9 +143,9 @@ static bool lint_domain(struct filters_loader *loader, const char *word)
     }
     const char *domain = at == NULL ? word : at;
     domain += strspn(domain, "*@.");
-    filters_load_warning_at(loader, NULL,
-                            "\"%s\" is no domain: write \"%s\", or \".%s\" in a list of \"in\" for all below it", word,
-                            domain, domain);
+    filters_load_warning_at(
+        loader, NULL, "\"%s\" is not a domain: write \"%s\", or \".%s\" in a list of \"in\" for all domains below it",
+        word, domain, domain);
     return true;
 }
 
@@ -165,8 +168,8 @@ static bool lint_template(struct filters_loader *loader, const char *word, const
         return false;
     }
     filters_load_warning_at(loader, NULL,
-                            "\"%s\" is compared as it stands: a value is written {\"%s\": {\"of\": \"%.*s\"}}", word,
-                            key, (int)(close - open - 2), open + 2);
+                            "\"%s\" is compared literally: to compare with a value write {\"%s\": {\"of\": \"%.*s\"}}",
+                            word, key, (int)(close - open - 2), open + 2);
     return true;
 }
 
@@ -177,7 +180,7 @@ static bool lint_list(struct filters_loader *loader, const char *word, const cha
         return false;
     }
     filters_load_warning_at(
-        loader, NULL, "\"%s\" is the name of a list, and is compared as a text: write {\"%s\": {\"list\": \"%s\"}}",
+        loader, NULL, "\"%s\" is compared as a text, but it is the name of a list: write {\"%s\": {\"list\": \"%s\"}}",
         word, key, word);
     return true;
 }
@@ -201,7 +204,7 @@ static bool lint_word(struct filters_loader *loader, const struct filters_condit
     }
     if (is_whole_address_field(subject) && test->op != FILTERS_CONTAINS && has_character(word, '@')) {
         filters_load_warning_at(loader, NULL,
-                                "the whole field is compared, with the name before the address and its brackets: add "
+                                "the whole field is compared, including the display name and the angle brackets: add "
                                 "\"part\": \"address\", or in \"of\" write \"header.%s.address\"",
                                 subject->headers[0]);
         return true;
@@ -247,8 +250,8 @@ static void lint_date(struct filters_loader *loader, int64_t date, enum filters_
         filters_load_warning_at(loader, NULL, "there is no %04d-%02d-%02d", (int)year, (int)month, (int)day);
     } else if (of_reception && loader->today > date &&
                (op == FILTERS_IS || op == FILTERS_UNDER || op == FILTERS_AT_MOST)) {
-        filters_load_warning_at(loader, NULL, "%04d-%02d-%02d is past: no message that comes can be of that date%s",
-                                (int)year, (int)month, (int)day, op == FILTERS_IS ? "" : " or earlier");
+        filters_load_warning_at(loader, NULL, "%04d-%02d-%02d is past: no new message can have that date%s", (int)year,
+                                (int)month, (int)day, op == FILTERS_IS ? "" : " or earlier");
     }
 }
 

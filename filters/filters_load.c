@@ -27,7 +27,8 @@ static void load_name(struct filters_loader *loader, json_t *value, struct filte
     rule->name = name == NULL ? "" : name;
     if (name != NULL &&
         (name[0] == '\0' || strlen(name) > 100 || strcmp(name, "default") == 0 || bytes_has_control(bytes_of(name)))) {
-        filters_load_error_at(loader, "name", "a rule's name has 1 to 100 printable characters and is not \"default\"");
+        filters_load_error_at(loader, "name",
+                              "a rule's name must have 1 to 100 printable characters and must not be \"default\"");
     }
 }
 
@@ -103,7 +104,7 @@ static void load_until(struct filters_loader *loader, json_t *value, struct filt
     rule->until_ms = filters_zone_day_end(loader->zone, ms);
     if (loader->options->now_ms >= rule->until_ms) {
         filters_load_warning_at(loader, "until",
-                                "%s is past: the rule is tried no more; remove it, or give it a later day", text);
+                                "%s is past: the rule is no longer tried; remove it, or set a later day", text);
     }
 }
 
@@ -114,12 +115,13 @@ static void load_state(struct filters_loader *loader, json_t *value, struct filt
     bool said = json_is_object(state); /* {"state": {"off": "reason"}} */
     rule->off = filters_load_text(loader, said ? state : value, "off");
     if (said && (rule->off == NULL || json_object_size(state) != 1)) {
-        filters_load_error_at(loader, "state", "it is \"active\", \"watch\", or {\"off\": \"the reason\"}");
+        filters_load_error_at(loader, "state", "must be \"active\", \"watch\", or {\"off\": \"the reason\"}");
     }
     rule->disabled = json_is_false(json_object_get(value, "enabled")) || rule->off != NULL;
     rule->watch = load_word(loader, value, "state", filters_state_words) == 1;
     if (rule->off != NULL && json_is_true(json_object_get(value, "enabled"))) {
-        filters_load_error_at(loader, "off", "the rule is \"enabled\" and off: it has one of the two");
+        filters_load_error_at(loader, "off",
+                              "the rule has both \"enabled\" and \"state\": {\"off\"}; keep one of them");
     }
     load_until(loader, value, rule);
 }
@@ -144,7 +146,7 @@ static void load_rule(struct filters_loader *loader, json_t *value, struct filte
         rule->condition = filters_load_condition(loader, condition);
         if (rule->condition == NULL && problems_errors(loader->problems) == errors) {
             /* Without a condition it would act on every message. A broken named condition is told at its own place. */
-            filters_load_error(loader, "the condition cannot be used: something in it is wrong");
+            filters_load_error(loader, "the condition cannot be used because of an error in it");
         }
         filters_load_up(loader, mark);
     }
@@ -311,7 +313,7 @@ static void load_zone(struct filters_loader *loader, json_t *root)
             "such as \"+01:00\"",
             name);
     } else if (loader->zone != NULL && loader->zone != zone) {
-        filters_load_error_at(loader, "zone", "another file of the set says \"%s\": there is one for all of them",
+        filters_load_error_at(loader, "zone", "another rule file says \"%s\": all files must agree",
                               filters_zone_name(loader->zone));
     } else {
         loader->zone = zone;

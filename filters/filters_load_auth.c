@@ -24,7 +24,7 @@ static void load_one(struct filters_loader *loader, json_t *value, struct filter
     }
     size_t mark = filters_load_down(loader, "from_clients");
     if (count == 0 && json_object_get(value, "from_clients") != NULL) {
-        filters_load_error(loader, "names no client: nobody's fields would be believed");
+        filters_load_error(loader, "names no clients: no field would be believed");
     }
     authserv->clients = filters_load_word_set(loader, networks, count, FILTERS_WORDS_NETWORKS);
     filters_load_up(loader, mark);

@@ -41,7 +41,7 @@ static const char *load_name(struct filters_loader *loader, json_t *value, const
     const char *name = filters_load_text(loader, value, key);
     if (name != NULL &&
         (name[0] == '\0' || strlen(name) > 100 || strchr(name, ':') != NULL || bytes_has_control(bytes_of(name)))) {
-        filters_load_error_at(loader, key, "a counter's name has 1 to 100 printable characters and no colon");
+        filters_load_error_at(loader, key, "a counter's name must have 1 to 100 printable characters and no colon");
         return NULL;
     }
     return name;
@@ -53,12 +53,12 @@ static bool load_within(struct filters_loader *loader, json_t *value, int64_t *w
     uint64_t ms = 0;
     if (text == NULL) {
         if (json_object_get(value, "within") == NULL) {
-            filters_load_error(loader, "\"within\" is missing: how far back it is counted, such as \"1h\"");
+            filters_load_error(loader, "\"within\" is missing: how far back to count, such as \"1h\"");
         }
         return false;
     }
     if (units_duration(bytes_of(text), &ms) < 0 || ms < WITHIN_LEAST_MS || ms > WITHIN_MOST_MS) {
-        filters_load_error_at(loader, "within", "\"%s\" is no time from 1s to 31d, such as \"10m\" or \"1h\"", text);
+        filters_load_error_at(loader, "within", "\"%s\" is not a time from 1s to 31d, such as \"10m\" or \"1h\"", text);
         return false;
     }
     *within_r = (int64_t)ms;
@@ -70,7 +70,7 @@ const struct filters_subject *filters_load_counter(struct filters_loader *loader
     static const char *const others[] = {"part", "zone", "nested", "ignore_case"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         if (json_object_get(value, others[i]) != NULL) {
-            filters_load_error_at(loader, others[i], "a counter has no \"%s\": it is a number", others[i]);
+            filters_load_error_at(loader, others[i], "a counter has no \"%s\": its value is a number", others[i]);
         }
     }
     const char *name = load_name(loader, value, "counter");
@@ -118,10 +118,10 @@ void filters_load_count(struct filters_loader *loader, json_t *value, struct fil
 static const char *never_found(const struct counter *counter)
 {
     if (counter->asked_by_key && !counter->counted_by_key) {
-        return "asked by \"key\", and always counted without: nothing is ever found";
+        return "asked by \"key\", but always counted without one: the result is always 0";
     }
     if (counter->asked_plain && !counter->counted_plain) {
-        return "asked without \"key\", and always counted with one: nothing is ever found";
+        return "asked without \"key\", but always counted with one: the result is always 0";
     }
     return NULL;
 }
@@ -137,10 +137,11 @@ void filters_load_counters(struct filters_loader *loader)
         counters[count++] = (struct filters_counter){.name = counter->name, .keep_ms = counter->keep_ms};
         if (!counter->counted) {
             problems_add(loader->problems, PROBLEM_WARNING, counter->file, counter->line, counter->column, "",
-                         "nothing counts in \"%s\": no rule does {\"count\": \"%s\"}", counter->name, counter->name);
+                         "nothing is counted in \"%s\": no rule has the action {\"count\": \"%s\"}", counter->name,
+                         counter->name);
         } else if (!counter->asked) {
             problems_add(loader->problems, PROBLEM_WARNING, counter->file, counter->line, counter->column, "",
-                         "the counter \"%s\" is counted, and nothing asks for it", counter->name);
+                         "the counter \"%s\" is counted, but no rule asks for it", counter->name);
         } else if (never_found(counter) != NULL) {
             problems_add(loader->problems, PROBLEM_WARNING, counter->file, counter->line, counter->column, "",
                          "the counter \"%s\" is %s", counter->name, never_found(counter));

@@ -108,7 +108,7 @@ static int read_index(struct compiler *compiler)
     bool is = bytes_is(inside, "first") || bytes_is(inside, "last") ||
               (bytes_to_u64(bytes_from(inside, back ? 1 : 0), &number) && number > 0 && number < 100000);
     if (!closed || !is) {
-        buf_append_text(compiler->error, "in brackets stands which of the values: [first], [last], [2], [-2]");
+        buf_append_text(compiler->error, "the brackets choose one of the values: [first], [last], [2], [-2]");
         return fail_at(compiler, start);
     }
     struct filters_step *step =
@@ -195,8 +195,9 @@ static int read_item(struct compiler *compiler)
     struct filters_formula *formula = compiler->formula;
     const struct filters_subject *items = compiler->loader->items;
     if (items == NULL) {
-        buf_append_text(compiler->error,
-                        "\".\" is the value at hand under \"some\", \"every\" or \"none\", and there is none here");
+        buf_append_text(
+            compiler->error,
+            "\".\" is the current value inside \"some\", \"every\" or \"none\", and this is not inside one of them");
         return fail_at(compiler, place(compiler));
     }
     formula->source = (struct filters_reference){.kind = FILTERS_NAME_ITEM, .name = ".", .may_be_empty = true};
@@ -325,7 +326,7 @@ static int read_source(struct compiler *compiler)
     size_t start = place(compiler);
     struct bytes name = bytes_trim(cut_before(compiler, "|[ \t"));
     if (name.len == 0) {
-        buf_append_text(compiler->error, "it names nothing");
+        buf_append_text(compiler->error, "it names no value");
         return fail_at(compiler, start);
     }
     const char *text = copy_text(compiler, name);
@@ -517,7 +518,7 @@ static int compile_formula(struct compiler *compiler)
     }
     for (skip_blanks(compiler); compiler->rest.len > 0; skip_blanks(compiler)) {
         if (!next_is(compiler, '|')) {
-            buf_append_text(compiler->error, "a \"|\" stands between a value and the function that is done to it");
+            buf_append_text(compiler->error, "write \"|\" between a value and the function to apply to it");
             return fail_at(compiler, place(compiler));
         }
         if (read_function(compiler) < 0 || read_selectors(compiler) < 0) {
@@ -547,7 +548,7 @@ const struct filters_subject *filters_load_of(struct filters_loader *loader, con
     struct buf error;
     size_t len = strlen(text);
     if (len > 3 && strncmp(text, "${", 2) == 0 && text[len - 1] == '}') {
-        filters_load_error(loader, "a value is written here without \"${\" and \"}\": \"%.*s\"", (int)len - 3,
+        filters_load_error(loader, "here a value is written without \"${\" and \"}\": \"%.*s\"", (int)len - 3,
                            text + 2);
         return NULL;
     }
@@ -612,7 +613,8 @@ static int resolve_reference(void *ctx, struct bytes inside, struct filters_refe
         return -1;
     }
     if (is_body(formula)) {
-        buf_printf(error, "${%s}: templates have no values from the body; capture them by \"matches\"", formula->text);
+        buf_printf(error, "${%s}: templates cannot use values from the body; capture them with \"matches\"",
+                   formula->text);
         return -1;
     }
     loader->set->per_recipient = loader->set->per_recipient || (formula->per_recipient && !formula->is_volatile);

@@ -29,7 +29,7 @@ static void load_headers(struct filters_loader *loader, json_t *value, struct fi
         }
     }
     if (subject->header_count == 0) {
-        filters_load_error_at(loader, "header", "names no header field");
+        filters_load_error_at(loader, "header", "no header field is named");
     }
 }
 
@@ -123,7 +123,7 @@ static const struct filters_subject *load_of(struct filters_loader *loader, json
         if (json_object_get(value, others[i]) != NULL) {
             filters_load_error_at(
                 loader, others[i],
-                "\"%s\" does not stand beside \"of\", which says it all: {\"of\": \"header.From.domain\"}, "
+                "\"%s\" cannot be used beside \"of\"; write it inside: {\"of\": \"header.From.domain\"}, "
                 "{\"of\": \"time | zone('Europe/Berlin')\"}",
                 others[i]);
             return NULL;
@@ -181,8 +181,7 @@ static const struct filters_subject *load_subject(struct filters_loader *loader,
         filters_load_error(
             loader,
             has_field
-                ? "a test has either \"field\" or \"header\": two of them are two tests, write them under \"all\" or "
-                  "\"any\""
+                ? "a test has either \"field\" or \"header\": for two tests, write them under \"all\" or \"any\""
                 : "a condition is \"all\", \"any\", \"not\", \"condition\", or a test with \"field\" or \"header\" (or "
                   "\"of\")");
         return NULL;
@@ -316,12 +315,12 @@ static const struct filters_condition *use_named(struct filters_loader *loader, 
     }
     named->used = true;
     if (named->state == FILTERS_NAMED_LOADING) {
-        filters_load_error(loader, "the condition \"%s\" is made of itself", name);
+        filters_load_error(loader, "the condition \"%s\" uses itself", name);
         return NULL;
     }
     if (named->state == FILTERS_NAMED_NEW) {
         if (++loader->depth > NAMED_DEPTH_MAX) {
-            filters_load_error(loader, "named conditions use each other in more than %d levels", NAMED_DEPTH_MAX);
+            filters_load_error(loader, "named conditions are nested in more than %d levels", NAMED_DEPTH_MAX);
         } else {
             filters_load_named_condition(loader, named);
         }
@@ -354,7 +353,7 @@ static const struct filters_condition *load_each(struct filters_loader *loader, 
 {
     if (!json_is_object(value) || !json_is_string(json_object_get(value, "of"))) {
         filters_load_error(loader,
-                           "it is an object with \"of\", the values, and a test of each of them, such as {\"of\": "
+                           "write an object with \"of\" (the values) and a test for each of them, such as {\"of\": "
                            "\"header.To.addresses\", \"ends_with\": \"@example.net\"}");
         return NULL;
     }

@@ -34,7 +34,7 @@ static void add_entries(struct filters_loader *loader, struct filters_map *map, 
         buf_init(&error, 500);
         if (strcmp(key, "$schema") == 0 || strcmp(key, "description") == 0) {
         } else if (!json_is_string(value)) {
-            filters_load_error_at(loader, key, "a value of a map is a text");
+            filters_load_error_at(loader, key, "a value in a map must be a text");
         } else if (filters_map_add(map, bytes_of(key), bytes_of(json_string_value(value)), &error) < 0) {
             filters_load_error_at(loader, key, "%s", buf_text(&error));
         }
@@ -116,7 +116,7 @@ static const char *cut_record(struct bytes *rest, unsigned column, struct buf *k
         *lines_r += start[i] == '\n';
     }
     buf_done(&field);
-    return open ? "a quote is opened and never closed" : found ? NULL : "it has too few columns (key,value)";
+    return open ? "a quote is opened but never closed" : found ? NULL : "it has too few columns (key,value)";
 }
 
 static void add_csv(struct filters_loader *loader, struct filters_map *map, struct bytes text, unsigned column)
@@ -136,7 +136,7 @@ static void add_csv(struct filters_loader *loader, struct filters_map *map, stru
         size_t lines = 0;
         const char *wrong = cut_record(&text, column, &key, &value, &lines);
         if (wrong != NULL) {
-            filters_load_error_at(loader, "file", "line %zu of the map: %s; column %u has the value", line, wrong,
+            filters_load_error_at(loader, "file", "line %zu of the map: %s; column %u must have the value", line, wrong,
                                   column);
             break;
         }
@@ -185,7 +185,8 @@ static unsigned load_column(struct filters_loader *loader, json_t *value)
     }
     json_int_t number = json_integer_value(column);
     if (number < 2 || number > COLUMNS_MAX) {
-        filters_load_error_at(loader, "column", "the value's column is from 2 to %d; the key stands in the first",
+        filters_load_error_at(loader, "column",
+                              "the column of the value must be from 2 to %d; the first column has the key",
                               COLUMNS_MAX);
         return 2;
     }
@@ -214,7 +215,7 @@ static struct filters_map *load_map(struct filters_loader *loader, const char *n
         described = described || json_object_get(value, key->name) != NULL;
     }
     if (!json_is_object(value)) {
-        filters_load_error(loader, "a map is an object: keys with their values, or {\"file\": ...}");
+        filters_load_error(loader, "a map must be an object: keys with their values, or {\"file\": ...}");
         return NULL;
     }
     if (!described) {
@@ -232,9 +233,9 @@ static struct filters_map *load_map(struct filters_loader *loader, const char *n
     } else if (path != NULL) {
         add_file(loader, map, path, column);
     } else if (entries == NULL) {
-        filters_load_error(loader, "\"file\" or \"entries\" is missing: where the map's keys are");
+        filters_load_error(loader, "\"file\" or \"entries\" is missing: the map needs keys");
     } else if (!json_is_object(entries)) {
-        filters_load_error_at(loader, "entries", "\"entries\" is an object: keys with their values");
+        filters_load_error_at(loader, "entries", "\"entries\" must be an object: keys with their values");
     } else {
         size_t mark = filters_load_down(loader, "entries");
         add_entries(loader, map, entries);
@@ -267,7 +268,7 @@ const struct filters_map *filters_load_map(struct filters_loader *loader, const 
     named->used = true;
     load_named_map(loader, named);
     if (named->map == NULL) {
-        buf_printf(error, "the map \"%s\" cannot be used: something in it is wrong", name);
+        buf_printf(error, "the map \"%s\" cannot be used because of an error in it", name);
     }
     return named->map;
 }

@@ -20,7 +20,7 @@ static bool is_name(const char *name)
 static bool is_good_name(struct filters_loader *loader, const char *name)
 {
     if (!is_name(name)) {
-        filters_load_error(loader, "a name has 1 to 100 letters, digits, \"_\", \"-\" or \".\"");
+        filters_load_error(loader, "a name must have 1 to 100 letters, digits, \"_\", \"-\" or \".\"");
         return false;
     }
     return true;
@@ -90,7 +90,7 @@ static void note_all(struct filters_loader *loader, json_t *root, const char *ke
     }
     size_t mark = filters_load_down(loader, key);
     if (!json_is_object(object)) {
-        filters_load_error(loader, "\"%s\" is an object: names with their %s", key, key);
+        filters_load_error(loader, "\"%s\" must be an object: names with their %s", key, key);
     }
     const char *name;
     json_t *value;

@@ -58,8 +58,8 @@ static bool are_texts(struct filters_loader *loader, json_t *wanted, const char 
         json_t *item = json_is_array(wanted) ? json_array_get(wanted, i) : wanted;
         if (json_is_integer(item)) {
             filters_load_error_at(loader, key,
-                                  "texts are compared here: write \"%lld\" in quotes, or, where the value is a "
-                                  "number, {\"of\": \"... | number\"}",
+                                  "texts are compared here: write \"%lld\" in quotes or, if the value is a number, "
+                                  "{\"of\": \"... | number\"}",
                                   (long long)json_integer_value(item));
             return false;
         }
@@ -103,7 +103,7 @@ static int load_words(struct filters_loader *loader, json_t *value, const struct
     }
     load_word_list(loader, value, row->name, condition);
     if (condition->word_count == 0) {
-        filters_load_error_at(loader, row->name, "names nothing to compare with");
+        filters_load_error_at(loader, row->name, "there is nothing to compare with");
         return -1;
     }
     if (condition->op == FILTERS_IS) {
@@ -114,7 +114,7 @@ static int load_words(struct filters_loader *loader, json_t *value, const struct
     }
     for (size_t i = 0; i < condition->word_count; i++) {
         if (condition->words[i].len == 0) {
-            filters_load_error_at(loader, row->name, "an empty text is in everything; use \"exists\"");
+            filters_load_error_at(loader, row->name, "every text contains the empty text; use \"exists\"");
             return -1;
         }
     }
@@ -200,7 +200,7 @@ static int load_pattern_list(struct filters_loader *loader, json_t *operand, str
         filters_load_up(loader, mark);
     }
     if (inline_list && count == 0) {
-        filters_load_error(loader, "names nothing to compare with");
+        filters_load_error(loader, "there is nothing to compare with");
     }
     condition->patterns = patterns;
     condition->pattern_count = made;
@@ -348,7 +348,7 @@ static bool parse_scalar(struct filters_loader *loader, const char *key, enum fi
         break;
     }
     if (!parsed && text != NULL) {
-        filters_load_error_at(loader, key, "must be %s, and \"%.100s\" is none", right, text);
+        filters_load_error_at(loader, key, "must be %s, and \"%.100s\" is not", right, text);
     } else if (!parsed) {
         filters_load_error_at(loader, key, "must be %s", right);
     }
@@ -391,7 +391,7 @@ static int load_equals(struct filters_loader *loader, json_t *value, const char 
     }
     size_t count = json_is_array(wanted) ? json_array_size(wanted) : 1;
     if (count == 0) {
-        filters_load_error_at(loader, key, "names nothing to compare with");
+        filters_load_error_at(loader, key, "there is nothing to compare with");
         return -1;
     }
     condition->ranges = filters_load_alloc(loader, count, sizeof *condition->ranges);
@@ -420,7 +420,7 @@ static int load_range(struct filters_loader *loader, json_t *value, const struct
         return -1;
     }
     if (pair && low.low > high.low && type != FILTERS_TYPE_TIME) {
-        filters_load_error_at(loader, row->name, "the first is more than the second");
+        filters_load_error_at(loader, row->name, "the first value is larger than the second");
         return -1;
     }
     struct filters_range *range = filters_load_alloc(loader, 1, sizeof *range);
@@ -555,12 +555,12 @@ static int load_of_operand(struct filters_loader *loader, json_t *operand, const
     condition->operand = text == NULL ? NULL : filters_load_of(loader, text);
     loader->wants_texts = false;
     if (row->op == FILTERS_MATCHES || row->op == FILTERS_BETWEEN || row->op == FILTERS_EXISTS) {
-        filters_load_error(loader, "\"%s\" takes no value of the message", row->name);
+        filters_load_error(loader, "\"%s\" does not take a value of the message", row->name);
         condition->operand = NULL;
     } else if (condition->operand != NULL && !can_compare(condition->subject->type, condition->operand->type)) {
         filters_load_error(loader,
-                           "the two cannot be compared: one is a %s, the other a %s; functions such as \"number\" "
-                           "and \"date\" make one of the other",
+                           "the two cannot be compared: one is a %s, the other a %s; functions such as \"number\" and "
+                           "\"date\" convert one into the other",
                            type_name(condition->subject->type), type_name(condition->operand->type));
         condition->operand = NULL;
     }

@@ -198,10 +198,9 @@ static int subject_name(struct filters_loader *loader, const char *name, struct 
     }
     if (bytes_is(head, "auth") && rest.len > 0) {
         if (loader->set->authserv_count == 0) {
-            buf_printf(
-                error,
-                "${%s}: whose Authentication-Results are believed is said by \"trusted_authserv\", and it is not there",
-                name);
+            buf_printf(error,
+                       "${%s}: \"trusted_authserv\" is missing, which says whose Authentication-Results are believed",
+                       name);
             return -1;
         }
         reference->what = with_word(loader, FILTERS_SUBJECT_AUTH, FILTERS_EXTENT_HEADER,
@@ -284,8 +283,8 @@ static int unknown_name(struct filters_loader *loader, const char *name, struct 
     known[count] = NULL;
     const char *nearest = nearest_word(name, known);
     buf_printf(error,
-               "${%s}: no pattern of this rule has a group of that name, no earlier rule sets it, and it is no value "
-               "of a message",
+               "${%s}: no pattern of this rule has a group of that name, no earlier rule sets that variable, and no "
+               "value of a message is called so",
                name);
     if (nearest != NULL) {
         buf_printf(error, "; did you mean ${%s}?", nearest);
@@ -310,7 +309,7 @@ static int variable_name(struct filters_loader *loader, const char *name, struct
         return -1;
     }
     if (!variable->is_set && !loader->in_named) {
-        buf_printf(error, "the variable \"%s\" is set by a later rule only (%s:%zu): here it never has a value", name,
+        buf_printf(error, "the variable \"%s\" is set only by a later rule (%s:%zu), so it has no value here", name,
                    variable->file, variable->line);
         return -1;
     }

@@ -39,7 +39,7 @@ static void load_upstream(struct filters_loader *loader, json_t *value, struct f
     }
     target->upstream = loader->set->fallback.upstream;
     if (target->upstream == NULL && json_object_get(value, "upstream") == NULL) {
-        filters_load_error(loader, "\"upstream\" is missing, and the configuration has no default one");
+        filters_load_error(loader, "\"upstream\" is missing, and the configuration has no default upstream");
     }
 }
 
@@ -71,10 +71,10 @@ static const char *flag_error(const char *flag)
     for (const char *c = flag; *c != '\0'; c++) {
         value = c[0] == '$' && c[1] == '{' ? true : value && c[0] != '}';
         if (!value && *c != '}' && (*c <= ' ' || (unsigned char)*c >= 0x7f || strchr("(){%*\"\\]", *c) != NULL)) {
-            return "a keyword has neither blanks nor any of (){%*\"\\] and is ASCII";
+            return "a keyword must be ASCII, without blanks and without any of (){%*\"\\]";
         }
     }
-    return flag[0] == '\0' || strlen(flag) > FILTERS_KEYWORD_MAX ? "a keyword has 1 to 64 characters" : NULL;
+    return flag[0] == '\0' || strlen(flag) > FILTERS_KEYWORD_MAX ? "a keyword must have 1 to 64 characters" : NULL;
 }
 
 static void lint_flag(struct filters_loader *loader, const char *flag)
@@ -119,9 +119,8 @@ static const char *folder_error(const char *text)
     struct buf fixed;
     buf_init(&fixed, 4096);
     if (text[0] == '\\' && imap_special_find(bytes_of(text)) < 0) {
-        return "behind a backslash stands a special use: \\\\All, \\\\Archive, \\\\Drafts, \\\\Flagged, \\\\Junk, "
-               "\\\\Sent or "
-               "\\\\Trash, and nothing else";
+        return "after a backslash only a special use is allowed: \\\\All, \\\\Archive, \\\\Drafts, \\\\Flagged, "
+               "\\\\Junk, \\\\Sent or \\\\Trash";
     }
     bool value = false, quoted = false;
     for (const char *c = text; *c != '\0'; c++) {
@@ -186,15 +185,15 @@ static const struct filters_template *load_folder(struct filters_loader *loader,
     }
     if (filters_template_folder_max(folder) > FILTERS_FOLDER_MAX) {
         filters_load_error_at(loader, "folder",
-                              "the folder's name may become longer than %u octets; each ${...} may bring %u",
+                              "the folder's name may become longer than %u octets; each ${...} may add %u",
                               FILTERS_FOLDER_MAX, FILTERS_FOLDER_VALUE_MAX);
     }
     const char *empty = filters_template_empty_level(folder);
     if (empty != NULL) {
         filters_load_warning_at(
             loader, "folder",
-            "${%s} may be empty, and the level would be called \"_\": say what else by ${%s | default('...')}", empty,
-            empty);
+            "${%s} may be empty, and then the level would be called \"_\": give a default with ${%s | default('...')}",
+            empty, empty);
     }
     if (upstream != NULL && filters_template_is_constant(folder)) {
         check_folder(loader, upstream, text);
@@ -231,7 +230,7 @@ void filters_load_when(struct filters_loader *loader, json_t *value, struct filt
     if (json_object_get(value, "when") == NULL) {
         way->refused = way->down = way->full = true;
     } else if (count == 0) {
-        filters_load_error_at(loader, "when", "an empty list: it would never go there");
+        filters_load_error_at(loader, "when", "an empty list: mail would never go there");
     }
     for (size_t i = 0; i < count; i++) {
         unsigned word;
@@ -265,9 +264,10 @@ static void check_way(struct filters_loader *loader, const struct filters_target
     const char *folder = way->folder == NULL ? NULL : filters_template_text(way->folder);
     const char *own = target->folder == NULL ? NULL : filters_template_text(target->folder);
     if (stays && (folder == NULL || is_same_place(folder, own))) {
-        filters_load_error(loader, "it leads to the target itself: name another \"folder\" or another \"upstream\"");
+        filters_load_error(loader, "this is the target itself: name another \"folder\" or another \"upstream\"");
     } else if (stays && way->down && !way->refused && !way->full) {
-        filters_load_error_at(loader, "when", "the folder is on the same upstream, which is down too: name another");
+        filters_load_error_at(loader, "when",
+                              "this folder is on the same upstream, which is down too: name another upstream");
     }
 }
 
@@ -276,7 +276,7 @@ static void load_way(struct filters_loader *loader, json_t *value, const struct 
 {
     if (json_is_string(value)) {
         filters_load_error(loader,
-                           "where it goes otherwise is an object: write {\"upstream\": \"%.200s\"} or {\"folder\": "
+                           "an alternative target is an object: write {\"upstream\": \"%.200s\"} or {\"folder\": "
                            "\"%.200s\"}",
                            json_string_value(value), json_string_value(value));
         return;
@@ -315,16 +315,16 @@ static void load_ways(struct filters_loader *loader, json_t *value, struct filte
         return;
     }
     if (target->fallback != NULL) {
-        filters_load_error_at(
-            loader, "fallback",
-            "it stands beside \"else\": write it there, as {\"upstream\": \"%s\", \"when\": \"down\"}",
-            target->fallback);
+        filters_load_error_at(loader, "fallback",
+                              "\"fallback\" cannot be used beside \"else\": write it there, as {\"upstream\": \"%s\", "
+                              "\"when\": \"down\"}",
+                              target->fallback);
     }
     size_t mark = filters_load_down(loader, "else");
     bool many = json_is_array(list);
     target->way_count = many ? json_array_size(list) : 1;
     if (target->way_count == 0 || target->way_count > FILTERS_WAYS_MAX) {
-        filters_load_error(loader, "1 to %u places stand in \"else\"", FILTERS_WAYS_MAX);
+        filters_load_error(loader, "\"else\" must have 1 to %u places", FILTERS_WAYS_MAX);
         target->way_count = 0;
     }
     target->ways = filters_load_alloc(loader, target->way_count, sizeof *target->ways);
@@ -333,7 +333,8 @@ static void load_ways(struct filters_loader *loader, json_t *value, struct filte
         load_way(loader, many ? json_array_get(list, i) : list, target, &target->ways[i]);
         for (size_t k = 0; k < i; k++) {
             if (hides(&target->ways[k], &target->ways[i])) {
-                filters_load_warning_at(loader, NULL, "number %zu goes there before: this one is never needed", k + 1);
+                filters_load_warning_at(loader, NULL, "number %zu already goes there, so this one is never used",
+                                        k + 1);
                 break;
             }
         }

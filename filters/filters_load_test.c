@@ -41,7 +41,7 @@ static void load_headers_expected(struct filters_loader *loader, json_t *value, 
     json_object_foreach(headers, name, text)
     {
         if (!json_is_string(text)) {
-            filters_load_error_at(loader, "headers", "\"headers\" is an object: names with the values expected");
+            filters_load_error_at(loader, "headers", "\"headers\" must be an object: names with the expected values");
             return;
         }
         names[expect->header_count] = filters_load_copy(loader, name);
@@ -175,7 +175,7 @@ static void load_expect(struct filters_loader *loader, json_t *value, struct fil
     load_refused(loader, value, "deferred", &expect->has_deferred, &expect->deferred, expect);
     load_headers_expected(loader, value, expect);
     if (json_object_size(value) == 0) {
-        filters_load_error(loader, "the test expects nothing, so it could not fail");
+        filters_load_error(loader, "the test expects nothing, so it can never fail");
     }
 }
 
@@ -184,7 +184,7 @@ static void load_given(struct filters_loader *loader, struct filters_test *test,
 {
     struct filters_given *given = filters_load_alloc(loader, test->given_count + 1, sizeof *given);
     if (!json_is_integer(value) || json_integer_value(value) < 0) {
-        filters_load_error(loader, "it is a whole number: how many were counted before");
+        filters_load_error(loader, "must be a whole number: how many messages were counted before");
         return;
     }
     if (test->given_count > 0) {
@@ -254,7 +254,8 @@ static struct bytes inline_message(struct filters_loader *loader, json_t *value)
         buf_append_octet(&out, (uint8_t)*c);
     }
     if (out.full) {
-        filters_load_error_at(loader, "body", "the message is too large to stand here: write it to a file");
+        filters_load_error_at(loader, "body",
+                              "the message is too large for a rule file: write it to a file of its own");
     }
     char *copy = expect_memory(arena_copy(loader->set->arena, buf_bytes(&out)));
     struct bytes message = bytes_at(copy, out.len);
@@ -267,7 +268,7 @@ static void load_envelope(struct filters_loader *loader, json_t *value, struct f
     test->from = filters_load_text(loader, value, "from");
     filters_load_texts(loader, value, "to", &test->to, &test->to_count);
     if (json_is_array(json_object_get(value, "to")) && test->to_count == 0) {
-        filters_load_error_at(loader, "to", "a message has one or more recipients");
+        filters_load_error_at(loader, "to", "a message needs at least one recipient");
     }
     const struct {
         const char *key;

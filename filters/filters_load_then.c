@@ -14,7 +14,7 @@
 static void check_codes(struct filters_loader *loader, struct filters_action *action, int class)
 {
     if (action->code / 100 != class) {
-        filters_load_error_at(loader, "code", "\"%s\" has a code from %d00 to %d99",
+        filters_load_error_at(loader, "code", "the code of \"%s\" must be from %d00 to %d99",
                               filters_action_keys[action->kind].name, class, class);
     }
     struct bytes rest = bytes_of(action->enhanced);
@@ -67,11 +67,11 @@ static void check_field(struct filters_loader *loader, const char *key, const ch
         }
     }
     if (name[0] == '\0' || strlen(name) > 70) {
-        filters_load_error_at(loader, key, "a field's name has 1 to 70 characters");
+        filters_load_error_at(loader, key, "a field's name must have 1 to 70 characters");
     }
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
         if (bytes_is_nocase(bytes_of(name), kept[i])) {
-            filters_load_error_at(loader, key, "\"%s\" is a trace field and stays as it is", kept[i]);
+            filters_load_error_at(loader, key, "\"%s\" is a trace field and cannot be changed", kept[i]);
         }
     }
 }
@@ -80,7 +80,7 @@ static void check_field(struct filters_loader *loader, const char *key, const ch
 static void check_line(struct filters_loader *loader, json_t *value, const char *key)
 {
     if (json_is_string(value) && strpbrk(json_string_value(value), "\r\n") != NULL) {
-        filters_load_error_at(loader, key, "a header field's value is one line: it has no line breaks");
+        filters_load_error_at(loader, key, "a header field's value must be one line, without line breaks");
     }
 }
 
@@ -129,7 +129,7 @@ static bool is_variable(const char *name)
 static void load_set(struct filters_loader *loader, json_t *value, struct filters_action *action)
 {
     if (!json_is_object(value) || json_object_size(value) == 0) {
-        filters_load_error(loader, "\"set\" is an object: variables with their values");
+        filters_load_error(loader, "\"set\" must be an object: variables with their values");
         return;
     }
     action->assignments = filters_load_alloc(loader, json_object_size(value), sizeof *action->assignments);
@@ -138,7 +138,8 @@ static void load_set(struct filters_loader *loader, json_t *value, struct filter
     json_object_foreach(value, name, item)
     {
         if (!is_variable(name)) {
-            filters_load_error_at(loader, name, "a variable's name is a letter, then letters, digits and \"_\"");
+            filters_load_error_at(loader, name,
+                                  "a variable's name must begin with a letter, followed by letters, digits and \"_\"");
         } else if (!json_is_string(item)) {
             filters_load_error_at(loader, name, "must be a text");
         } else {
@@ -264,7 +265,7 @@ static void add_named(struct filters_loader *loader, json_t *value, struct list 
     }
     named->used = true;
     if (named->state == FILTERS_NAMED_LOADING) {
-        filters_load_error(loader, "the actions \"%s\" are made of themselves", name);
+        filters_load_error(loader, "the actions \"%s\" use themselves", name);
         return;
     }
     const struct filters_load_place place = filters_load_go_to(loader, named);

@@ -58,7 +58,7 @@ static const struct filters_words *words_of_list(struct filters_loader *loader, 
         if (json_is_string(item)) {
             add_word(loader, set, bytes_of(json_string_value(item)), 0);
         } else {
-            filters_load_error(loader, "an entry of a list is a text");
+            filters_load_error(loader, "an entry in a list must be a text");
         }
         filters_load_up(loader, mark);
     }

@@ -79,9 +79,9 @@ int filters_map_add(struct filters_map *map, struct bytes key, struct bytes valu
     if (map->by == FILTERS_MAP_NETWORK && network_key(map, key, &folded) < 0) {
         wrong = "is not a network such as \"10.0.0.0/8\" or one address";
     } else if (map->by != FILTERS_MAP_NETWORK && (text_key(map, key, &folded) < 0 || folded.len == 0)) {
-        wrong = "is no key: it is empty, or too long";
+        wrong = "cannot be a key: it is empty, or too long";
     } else if (map_get(map->entries, buf_bytes(&folded)) != NULL) {
-        wrong = "stands twice in the map";
+        wrong = "is in the map twice";
     } else if (map_set(map->entries, buf_bytes(&folded), copy) < 0) {
         wrong = "is one entry too many";
     }

@@ -13,7 +13,7 @@ const struct filters_field_row filters_fields[] = {
     {"from", FILTERS_SUBJECT_FROM, FILTERS_TYPE_TEXT, FILTERS_EXTENT_ENVELOPE, true, ADDRESS_PARTS,
      "the sender of the envelope; \"\" is the null sender"},
     {"to", FILTERS_SUBJECT_TO, FILTERS_TYPE_TEXT, FILTERS_EXTENT_ENVELOPE, true, ADDRESS_PARTS,
-     "the recipient of the envelope that is decided for"},
+     "the envelope recipient that the decision is for"},
     {"client", FILTERS_SUBJECT_CLIENT, FILTERS_TYPE_NETWORK, FILTERS_EXTENT_ENVELOPE, false, 0,
      "the client's address: \"is\" and \"in\" take networks such as \"10.0.0.0/8\""},
     {"helo", FILTERS_SUBJECT_HELO, FILTERS_TYPE_TEXT, FILTERS_EXTENT_ENVELOPE, true, 0,
@@ -21,9 +21,9 @@ const struct filters_field_row filters_fields[] = {
     {"user", FILTERS_SUBJECT_USER, FILTERS_TYPE_TEXT, FILTERS_EXTENT_ENVELOPE, false, 0, "the authenticated user"},
     {"listener", FILTERS_SUBJECT_LISTENER, FILTERS_TYPE_TEXT, FILTERS_EXTENT_ENVELOPE, false, 0, "the listener's name"},
     {"protocol", FILTERS_SUBJECT_PROTOCOL, FILTERS_TYPE_TEXT, FILTERS_EXTENT_ENVELOPE, true, 0,
-     "how the message came: SMTP, ESMTP, ESMTPS, ESMTPA, ESMTPSA, LMTP ..."},
+     "how the message was received: SMTP, ESMTP, ESMTPS, ESMTPA, ESMTPSA, LMTP ..."},
     {"tls", FILTERS_SUBJECT_TLS, FILTERS_TYPE_TEXT, FILTERS_EXTENT_ENVELOPE, false, 0,
-     "the TLS version, such as \"TLSv1.3\"; no value in clear"},
+     "the TLS version, such as \"TLSv1.3\"; no value without TLS"},
     {"certificate", FILTERS_SUBJECT_CERTIFICATE, FILTERS_TYPE_TEXT, FILTERS_EXTENT_ENVELOPE, true, 0,
      "the subject of the client's verified certificate"},
     {"recipients", FILTERS_SUBJECT_RECIPIENTS, FILTERS_TYPE_NUMBER, FILTERS_EXTENT_HEADER, false, 0,
@@ -38,20 +38,19 @@ const struct filters_field_row filters_fields[] = {
     {"list_id", FILTERS_SUBJECT_LIST_ID, FILTERS_TYPE_TEXT, FILTERS_EXTENT_HEADER, true, 0,
      "the identifier in List-Id, without the angle brackets (RFC 2919)"},
     {"body", FILTERS_SUBJECT_BODY, FILTERS_TYPE_TEXT, FILTERS_EXTENT_BODY, false, FILTERS_PART_BIT(FILTERS_PART_RAW),
-     "each text that readers show, in UTF-8, lines ending in LF; HTML as the text that a reader sees"},
+     "each text that mail programs show, in UTF-8 with LF line ends; HTML as the text that people see"},
     {"attachment", FILTERS_SUBJECT_ATTACHMENT, FILTERS_TYPE_TEXT, FILTERS_EXTENT_BODY, true,
      FILTERS_PART_BIT(FILTERS_PART_NAME) | FILTERS_PART_BIT(FILTERS_PART_TYPE) | FILTERS_PART_BIT(FILTERS_PART_SIZE) |
          FILTERS_PART_BIT(FILTERS_PART_COUNT),
-     "each attachment: its names, or by \"part\" its type, size, or how many there are"},
+     "each attachment: its file names; with \"part\": its type, its size, or how many there are"},
     {"report", FILTERS_SUBJECT_REPORT, FILTERS_TYPE_TEXT, FILTERS_EXTENT_BODY, true, 0,
-     "what programs send to programs: dsn (a bounce), mdn (a receipt), arf (abuse), tlsrpt, dmarc, calendar, "
-     "auto_reply; no "
-     "value of other mail"},
+     "mail that programs send to programs: dsn (a bounce), mdn (a receipt), arf (abuse), tlsrpt, dmarc, calendar, "
+     "auto_reply; no value for other mail"},
     {"mime_limit", FILTERS_SUBJECT_MIME_LIMIT, FILTERS_TYPE_TEXT, FILTERS_EXTENT_BODY, false, 0,
-     "has a value (header-size, nesting, parts, text) when a limit kept part of the message from being decoded"},
+     "has a value (header-size, nesting, parts, text) when part of the message was not decoded because of a limit"},
     {"mime_error", FILTERS_SUBJECT_MIME_ERROR, FILTERS_TYPE_TEXT, FILTERS_EXTENT_BODY, false, 0,
      "has values (boundary, charset, content-type, encoding, encrypted, partial, tnef) when part of the message could "
-     "not be read as it says"},
+     "not be read as declared"},
     {NULL, 0, 0, 0, false, 0, NULL},
 };
 
@@ -67,16 +66,16 @@ const struct filters_field_row filters_header_field = {
 
 const struct filters_part_row filters_parts[] = {
     {"address", FILTERS_PART_ADDRESS, FILTERS_TYPE_TEXT, true, "each address in the field, user@domain"},
-    {"user", FILTERS_PART_USER, FILTERS_TYPE_TEXT, true, "what stands before the @, and before a +"},
-    {"detail", FILTERS_PART_DETAIL, FILTERS_TYPE_TEXT, true, "what stands between the first + and the @"},
-    {"domain", FILTERS_PART_DOMAIN, FILTERS_TYPE_TEXT, true, "what stands behind the @"},
+    {"user", FILTERS_PART_USER, FILTERS_TYPE_TEXT, true, "the part before the @, up to a +"},
+    {"detail", FILTERS_PART_DETAIL, FILTERS_TYPE_TEXT, true, "the part between the first + and the @"},
+    {"domain", FILTERS_PART_DOMAIN, FILTERS_TYPE_TEXT, true, "the part after the @"},
     {"name", FILTERS_PART_NAME, FILTERS_TYPE_TEXT, true,
      "the display name of an address; each file name of an attachment"},
     {"type", FILTERS_PART_TYPE, FILTERS_TYPE_TEXT, true, "the media type, such as application/pdf"},
     {"size", FILTERS_PART_SIZE, FILTERS_TYPE_NUMBER, false, "octets, decoded"},
     {"count", FILTERS_PART_COUNT, FILTERS_TYPE_NUMBER, false, "how many there are"},
     {"raw", FILTERS_PART_RAW, FILTERS_TYPE_TEXT, false,
-     "the lines of a text as they came: format=flowed not joined, HTML with its tags"},
+     "the lines of a text as they were received: format=flowed not joined, HTML with its tags"},
     {"text", FILTERS_PART_TEXT, FILTERS_TYPE_TEXT, false, "the content of one of \"parts\", as text"},
     {NULL, 0, 0, false, NULL},
 };
@@ -88,14 +87,14 @@ const struct filters_part_row filters_parts[] = {
 
 const struct filters_operator_row filters_operators[] = {
     {"is", FILTERS_IS, ANY_TYPE, FILTERS_SHAPE_SCALARS, "equal to this, or to one of these"},
-    {"contains", FILTERS_CONTAINS, TEXT, FILTERS_SHAPE_WORDS, "has this, or one of these, in it"},
+    {"contains", FILTERS_CONTAINS, TEXT, FILTERS_SHAPE_WORDS, "contains this, or one of these"},
     {"starts_with", FILTERS_STARTS_WITH, TEXT, FILTERS_SHAPE_WORDS, "begins with this, or with one of these"},
     {"ends_with", FILTERS_ENDS_WITH, TEXT, FILTERS_SHAPE_WORDS, "ends with this, or with one of these"},
     {"in", FILTERS_IN, ANY_TYPE, FILTERS_SHAPE_LIST,
      "an entry of a list; for addresses and domains, \"@example.com\" and \".example.com\" are entries for a whole "
      "domain and for all below it"},
     {"matches", FILTERS_MATCHES, TEXT | FILTERS_TYPE_NETWORK, FILTERS_SHAPE_PATTERNS,
-     "a PCRE2 pattern finds something in it, or one of a list of them does"},
+     "a PCRE2 pattern, or one of a list of patterns, finds something in the value"},
     {"exists", FILTERS_EXISTS, ANY_TYPE, FILTERS_SHAPE_BOOLEAN, "whether there is any value"},
     {"over", FILTERS_OVER, ORDERED, FILTERS_SHAPE_SCALAR, "more than, later than"},
     {"under", FILTERS_UNDER, ORDERED, FILTERS_SHAPE_SCALAR, "less than, earlier than"},
@@ -120,26 +119,26 @@ const struct filters_key filters_file_keys[] = {
     {"lists", FILTERS_SHAPE_LISTS, false, "named lists, for \"in\" and, as {\"list\": name}, for every operator"},
     {"maps", FILTERS_SHAPE_MAPS, false, "named maps for lookup(): a key and its value"},
     {"zone", FILTERS_SHAPE_TEXT, false,
-     "the zone of times and dates where nothing else is said, for all files: \"Europe/Berlin\"; without it, UTC"},
+     "the zone of times and dates that name none, for all files: \"Europe/Berlin\"; UTC without it"},
     {"trusted_authserv", FILTERS_SHAPE_AUTHSERV, false,
      "whose Authentication-Results are believed, for all files: the name in them, and the clients that bring them"},
     {"groups", FILTERS_SHAPE_GROUPS, false, "named groups of rules that \"goto\" leads into"},
     {"tests", FILTERS_SHAPE_TESTS, false,
-     "messages and what is expected of them; a set whose tests fail is not taken into use"},
+     "messages with the expected result; rules whose tests fail are not put in force"},
     END,
 };
 
 const struct filters_key filters_rule_keys[] = {
-    {"name", FILTERS_SHAPE_TEXT, true, "unique; in logs, metrics and tests"},
+    {"name", FILTERS_SHAPE_TEXT, true, "the rule's name, which is unique; used in logs, metrics and tests"},
     {"if", FILTERS_SHAPE_CONDITION, false, "when the rule acts; without it, always"},
     {"then", FILTERS_SHAPE_ACTIONS, true, "what it does, in order"},
     {"on_error", FILTERS_SHAPE_ON_ERROR, false,
      "when a limit is hit while the condition is decided: \"defer\" the message (451), \"skip\" the rule, or go to the "
      "\"default\""},
-    {"enabled", FILTERS_SHAPE_BOOLEAN, false, "false: the rule is checked and not tried"},
-    {"off", FILTERS_SHAPE_TEXT, false, "the same, with the reason why it is not tried"},
+    {"enabled", FILTERS_SHAPE_BOOLEAN, false, "false: the rule is checked but not tried"},
+    {"off", FILTERS_SHAPE_TEXT, false, "the same, with the reason why the rule is off"},
     {"state", FILTERS_SHAPE_STATE, false,
-     "\"watch\": the rule is tried, counted and told of, and does nothing; \"active\" without it"},
+     "\"watch\": the rule is tried, counted and reported but does nothing; \"active\" without it"},
     {"until", FILTERS_SHAPE_DATE, false, "the last day on which the rule is tried, \"2026-12-31\""},
     END,
 };
@@ -147,15 +146,15 @@ const struct filters_key filters_rule_keys[] = {
 const struct filters_key filters_group_keys[] = {
     {"rules", FILTERS_SHAPE_RULES, true, "the rules of the group, in order"},
     {"match", FILTERS_SHAPE_MATCH, false,
-     "\"first\": the first rule that holds is the last that is tried in this group; \"all\" without it"},
-    {"default", FILTERS_SHAPE_ACTIONS, false, "what is done when no rule of the group took the message"},
+     "\"first\": after the first rule that matches, no further rule of this group is tried; \"all\" without it"},
+    {"default", FILTERS_SHAPE_ACTIONS, false, "the actions when no rule of the group took the message"},
     END,
 };
 
 const struct filters_key filters_test_subject_keys[] = {
-    {"field", FILTERS_SHAPE_FIELD, false, "what is looked at: envelope, connection, message"},
+    {"field", FILTERS_SHAPE_FIELD, false, "the value to look at: of the envelope, the connection or the message"},
     {"header", FILTERS_SHAPE_TEXTS, false,
-     "or the header fields of this name, or of these names; \"*\" is every field"},
+     "or the header fields with this name, or with these names; \"*\" is every field"},
     {"part", FILTERS_SHAPE_PART, false, "which part of it"},
     {"ignore_case", FILTERS_SHAPE_BOOLEAN, false,
      "compare without regard to case; addresses and host names always are, but for \"matches\""},
@@ -164,23 +163,23 @@ const struct filters_key filters_test_subject_keys[] = {
     {"zone", FILTERS_SHAPE_TEXT, false,
      "for time, weekday and date: \"Europe/Berlin\", or an offset from UTC: \"+01:00\""},
     {"counter", FILTERS_SHAPE_TEXT, false,
-     "or how many messages were counted by {\"count\": name} before this one; compared as a number"},
+     "or how many messages {\"count\": name} has counted before this one; compared as a number"},
     {"key", FILTERS_SHAPE_TEXT, false,
      "of a counter: only those with the same key, a template; an empty one counts as none"},
-    {"within", FILTERS_SHAPE_DURATION, false, "of a counter: only those of the last so much time, \"1h\"; at most 31d"},
+    {"within", FILTERS_SHAPE_DURATION, false, "of a counter: only messages within this time, \"1h\"; at most 31d"},
     {"nested", FILTERS_SHAPE_BOOLEAN, false,
-     "of body and attachment: false leaves out what messages bring that are within the message; true is the default"},
+     "for body and attachment: false leaves out messages that are attached to the message; true is the default"},
     END,
 };
 
 const struct filters_key filters_junction_keys[] = {
-    {"all", FILTERS_SHAPE_CONDITIONS, false, "all of these; the first that says no decides"},
-    {"any", FILTERS_SHAPE_CONDITIONS, false, "any of these; the first that says yes decides"},
+    {"all", FILTERS_SHAPE_CONDITIONS, false, "all of these must hold; the first that does not decides"},
+    {"any", FILTERS_SHAPE_CONDITIONS, false, "one of these must hold; the first that does decides"},
     {"not", FILTERS_SHAPE_CONDITION, false, "the opposite"},
     {"condition", FILTERS_SHAPE_TEXT, false, "the named condition"},
-    {"some", FILTERS_SHAPE_EACH, false, "it holds for one of the values, or more"},
-    {"every", FILTERS_SHAPE_EACH, false, "it holds for each of the values; also when there is none"},
-    {"none", FILTERS_SHAPE_EACH, false, "it holds for none of the values"},
+    {"some", FILTERS_SHAPE_EACH, false, "holds for at least one of the values"},
+    {"every", FILTERS_SHAPE_EACH, false, "holds for every value; also when there are no values"},
+    {"none", FILTERS_SHAPE_EACH, false, "holds for none of the values"},
     END,
 };
 
@@ -188,22 +187,22 @@ const struct filters_key filters_junction_keys[] = {
 const struct filters_key filters_action_keys[] = {
     {"fileinto", FILTERS_SHAPE_TARGETS, false, "file the message into this folder, or these; rules go on"},
     {"copy", FILTERS_SHAPE_TARGETS, false,
-     "the same, but the message does not count as taken: the default still files it"},
+     "the same, but the message does not count as taken, so the default still files it"},
     {"stop", FILTERS_SHAPE_TRUE, false, "try no further rules for this recipient"},
-    {"reject", FILTERS_SHAPE_REFUSAL, false, "refuse the message for good (5xx) and stop"},
-    {"defer", FILTERS_SHAPE_REFUSAL, false, "refuse the message for now (4xx) and stop"},
+    {"reject", FILTERS_SHAPE_REFUSAL, false, "refuse the message permanently (5xx) and stop"},
+    {"defer", FILTERS_SHAPE_REFUSAL, false, "refuse the message temporarily (4xx) and stop"},
     {"discard", FILTERS_SHAPE_TRUE, false,
-     "accept the message, file nothing more of it for this recipient, and stop; it is logged"},
-    {"hold", FILTERS_SHAPE_TRUE, false, "what is filed after this waits in the spool until an operator releases it"},
+     "accept the message, file nothing more for this recipient, and stop; the log has a line about it"},
+    {"hold", FILTERS_SHAPE_TRUE, false, "deliveries after this wait in the spool until an operator releases them"},
     {"addheader", FILTERS_SHAPE_HEADER_EDIT, false, "add a header field to what is filed after this"},
     {"deleteheader", FILTERS_SHAPE_TEXT, false, "delete the header fields of this name from what is filed after this"},
     {"replaceheader", FILTERS_SHAPE_HEADER_EDIT, false,
-     "replace the header fields of this name by one in what is filed after this"},
+     "replace the header fields of this name by a single one in what is filed after this"},
     {"tag_subject", FILTERS_SHAPE_TEXT, false, "put this before the subject, once, in what is filed after this"},
     {"set", FILTERS_SHAPE_TEXT_MAP, false, "set variables for later templates of this recipient"},
-    {"goto", FILTERS_SHAPE_TEXT, false, "go on in this group; there is no way back"},
+    {"goto", FILTERS_SHAPE_TEXT, false, "continue in this group; the rules after this one are not tried"},
     {"count", FILTERS_SHAPE_TEXT, false,
-     "count the message in this counter when it is acknowledged, once; \"key\" beside it says under which key"},
+     "count the message once in this counter when it is acknowledged; \"key\" beside it chooses the key"},
     {"actions", FILTERS_SHAPE_TEXT, false, "do the named actions here"},
     END,
 };
@@ -215,22 +214,25 @@ bool filters_action_ends(enum filters_action_kind kind)
 }
 
 const struct filters_key filters_count_keys[] = {
-    {"key", FILTERS_SHAPE_TEXT, false, "under which key it counts, a template; with an empty one it does not"},
+    {"key", FILTERS_SHAPE_TEXT, false,
+     "the key to count under, a template; with an empty key the message is not counted"},
     END,
 };
 
 const struct filters_key filters_target_keys[] = {
-    {"upstream", FILTERS_SHAPE_TEXT, false, "the upstream's name; without it, that of the configuration's default"},
+    {"upstream", FILTERS_SHAPE_TEXT, false,
+     "the upstream's name; without it, the upstream of the configuration's default"},
     {"fallback", FILTERS_SHAPE_TEXT, false,
-     "short for \"else\": the upstream that gets it, in the same folder, when the first has been down for its "
-     "\"fallback_after\""},
+     "short for \"else\": the upstream that gets the message, in the same folder, when the first one has been down for "
+     "its \"fallback_after\""},
     {"folder", FILTERS_SHAPE_TEXT, true,
      "the folder, \"/\" between levels; a template, or the folder with a special use: \"\\Junk\", \"\\Archive\" ..."},
     {"flags", FILTERS_SHAPE_TEXTS, false, "IMAP flags and keywords; keywords are templates"},
     {"date", FILTERS_SHAPE_DATE_SOURCE, false,
      "the message's date in the folder: \"received\", or that of its Date field: \"header\""},
     {"else", FILTERS_SHAPE_WAYS, false,
-     "where it goes when that fails, the first that fits; what may lie in a place already stays there"},
+     "where the message goes instead when that fails, the first that fits; a message that may have been filed already "
+     "stays where it is"},
     END,
 };
 
@@ -279,8 +281,8 @@ const struct filters_key filters_map_keys[] = {
      "the rule file's folder"},
     {"entries", FILTERS_SHAPE_ENTRIES, false, "or the keys with their values right here"},
     {"by", FILTERS_SHAPE_MAP_BY, false,
-     "how a key is found: \"key\", the whole text; \"domain\", an address or a domain by the longest domain above it; "
-     "\"network\", an address by the longest network"},
+     "how a key is found: \"key\", the whole text; \"domain\", an address or domain by the longest matching domain; "
+     "\"network\", an address by the longest matching network"},
     {"column", FILTERS_SHAPE_NUMBER, false, "the column of a CSV file that has the value; 2 without it"},
     END,
 };
@@ -288,12 +290,12 @@ const struct filters_key filters_map_keys[] = {
 const struct filters_key filters_authserv_keys[] = {
     {"name", FILTERS_SHAPE_TEXT, true, "the host's name as it stands first in its Authentication-Results"},
     {"from_clients", FILTERS_SHAPE_TEXTS, true,
-     "the networks of the clients that bring its fields; from others anybody could have written them"},
+     "the networks of the clients that bring its fields; fields from other clients could have been written by anybody"},
     END,
 };
 
 const struct filters_key filters_case_keys[] = {
-    {"name", FILTERS_SHAPE_TEXT, true, "what the test shows"},
+    {"name", FILTERS_SHAPE_TEXT, true, "the test's name: what the test shows"},
     {"message", FILTERS_SHAPE_TEXT, false, "a file with the message, from the rule file's folder"},
     {"headers", FILTERS_SHAPE_HEADERS, false, "or its header fields right here"},
     {"body", FILTERS_SHAPE_TEXT, false, "and its body"},
@@ -308,8 +310,8 @@ const struct filters_key filters_case_keys[] = {
     {"certificate", FILTERS_SHAPE_TEXT, false, "subject of the client's certificate"},
     {"now", FILTERS_SHAPE_TEXT, false, "time of reception, \"2026-11-23T07:11:20Z\"; the present without it"},
     {"counters", FILTERS_SHAPE_COUNTERS, false,
-     "what was counted before: the counter's name with a number, or with an object of keys and numbers; else nothing"},
-    {"expect", FILTERS_SHAPE_EXPECT, true, "what must come of it"},
+     "what was counted before: the counter's name with a number, or with an object of keys and numbers; 0 without it"},
+    {"expect", FILTERS_SHAPE_EXPECT, true, "the expected result"},
     END,
 };
 
@@ -336,8 +338,7 @@ const struct filters_key filters_filed_keys[] = {
     {"to", FILTERS_SHAPE_TEXTS, false, "the recipients that it is for, in any order"},
     {"date", FILTERS_SHAPE_DATE_SOURCE, false, "which date it has in the folder"},
     {"else", FILTERS_SHAPE_WAYS_FILED, false,
-     "where it may go otherwise, in order, each as \"upstream:folder\" or as the rule writes it; a \"fallback\" is one "
-     "of "
+     "the alternative targets in order, each as \"upstream:folder\" or as the rule writes it; a \"fallback\" is one of "
      "them"},
     {"fallback", FILTERS_SHAPE_TEXT, false, "short for \"else\": the same folder of this upstream"},
     END,

@@ -131,21 +131,21 @@ const char *filters_text_folder_error(const char *text)
 {
     struct bytes rest = bytes_of(text);
     if (rest.len == 0) {
-        return "a folder's name is not empty";
+        return "a folder's name must not be empty";
     }
     while (rest.ptr != NULL) {
         struct bytes level = bytes_cut(&rest, '/');
         if (level.len == 0 || bytes_is(level, ".") || bytes_is(level, "..")) {
-            return "a level of a folder's name is not empty, \".\" or \"..\"; levels stand between \"/\"";
+            return "a level of a folder's name must not be empty, \".\" or \"..\"; levels are separated by \"/\"";
         }
         if (bytes_trim(level).len != level.len) {
-            return "a level of a folder's name has no blanks at its ends";
+            return "a level of a folder's name must not begin or end with a blank";
         }
         while (level.len > 0) {
             uint32_t character;
             level = bytes_from(level, filters_text_next(level, &character));
             if (filters_text_is_control(character) || character == '*' || character == '%') {
-                return "a folder's name has no control characters, no \"*\" and no \"%\"";
+                return "a folder's name must not have control characters, \"*\" or \"%\"";
             }
         }
     }

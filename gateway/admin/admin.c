@@ -63,8 +63,8 @@ static void say_where(const struct admin *admin, const struct admin_door *door)
     char page[300];
     if (address->is_unix) {
         log_event(admin->log, LOG_LEVEL_INFO, "admin_ready", LOG_STR("socket", address->host),
-                  LOG_STR("note", "commands find it by themselves; for the page in a browser, forward it: ssh -L "
-                                  "8025:SOCKET HOST, then http://localhost:8025/"));
+                  LOG_STR("note", "commands find this socket by themselves; to see the page in a browser, forward it: "
+                                  "ssh -L 8025:SOCKET HOST, then http://localhost:8025/"));
         return;
     }
     bool v6 = strchr(address->host, ':') != NULL;

@@ -124,13 +124,13 @@ bool admin_access_refuse(struct admin_request *request)
         admin_answer_error(request, 401, "token", "\"Authorization: Bearer …\" with a configured token is needed");
         MHD_add_response_header(request->response, "WWW-Authenticate", "Bearer");
     } else if (request->who.role < role_for(access)) {
-        admin_answer_error(request, 403, "role", "the token of \"%s\" may not do that: it takes the role \"%s\"",
+        admin_answer_error(request, 403, "role", "the token of \"%s\" may not do that: the role \"%s\" is needed",
                            request->who.name, config_admin_roles[role_for(access)]);
     } else if (access == ADMIN_WRITE && !is_json(request)) {
         admin_answer_error(request, 415, "type", "Content-Type must be application/json");
     } else if (access == ADMIN_WRITE && by_cookie && !is_own_page(request)) {
-        admin_answer_error(request, 403, "key", "a change by a session takes its key in \"%s\", and an Origin",
-                           ADMIN_KEY_HEADER);
+        admin_answer_error(request, 403, "key",
+                           "a change in a session needs the session's key in \"%s\", and an Origin", ADMIN_KEY_HEADER);
     } else {
         note_use(request);
     }

@@ -106,11 +106,12 @@ static void say_upstream(const struct admin *admin, json_t *list, const struct d
         add(list, TROUBLE, about, since, command, "the mailbox of \"%s\" is full: %.300s", name,
             state->last_fault->text);
     } else if (condition == DISPATCH_THROTTLED) {
-        add(list, NOTICE, about, since, NULL, "the server of \"%s\" asked for a pause, and gets it: %.300s", name,
+        add(list, NOTICE, about, since, NULL,
+            "the server of \"%s\" asked the gateway to slow down, and deliveries to it wait: %.300s", name,
             state->last_fault->text);
     } else {
         add(list, TROUBLE, about, since, command, "\"%s\" takes no mail: %.400s", name,
-            state->last_fault_ms == 0 ? "the upstream was down before the start already" : state->last_fault->text);
+            state->last_fault_ms == 0 ? "it was down before the gateway started" : state->last_fault->text);
     }
     add_waiting(list, admin_summary_waiting(admin, name), name);
 }
@@ -147,8 +148,7 @@ static void say_expiry(json_t *list, const char *what, const char *name, int64_t
     char about[400];
     snprintf(about, sizeof about, "certificate %.100s %.200s %s", what, name, left < 0 ? "expired" : "expires");
     if (left != INT64_MIN && left < 0) {
-        add(list, TROUBLE, about, 0, NULL, "the certificate of %s \"%s\" has expired: put a new one in its place", what,
-            name);
+        add(list, TROUBLE, about, 0, NULL, "the certificate of %s \"%s\" has expired: replace it", what, name);
     } else if (left != INT64_MIN && left < CONFIG_EXPIRY_DAYS * DAY_SECONDS) {
         add(list, NOTICE, about, 0, NULL, "the certificate of %s \"%s\" expires in %lld days", what, name,
             (long long)(left / DAY_SECONDS));
@@ -201,7 +201,7 @@ static void say_disk(const struct admin *admin, json_t *list)
     spool_room(gateway_spool(admin->gateway), &octets, &minimum);
     if (octets >= minimum && octets < 2 * minimum + DISK_MARGIN) {
         add(list, TROUBLE, "disk", 0, NULL,
-            "the disk of the spool has %llu MiB left; below %llu MiB no mail is taken: make room, or let what waits go",
+            "the disk of the spool has %llu MiB left; below %llu MiB no mail is taken: make room",
             (unsigned long long)(octets >> 20), (unsigned long long)(minimum >> 20));
     }
 }
@@ -219,8 +219,8 @@ static void say_refusals(const struct admin *admin, json_t *list)
     }
     if (logins >= LOGINS_LEAST) {
         add(list, NOTICE, "logins", 0, "mailweir clients",
-            "%llu logins of clients were refused in the last %d minutes: a wrong password somewhere, or somebody who "
-            "guesses",
+            "%llu logins of clients were refused in the last %d minutes: a client has a wrong password, or somebody is "
+            "guessing",
             (unsigned long long)logins, WINDOW_MINUTES);
     }
 }
@@ -232,12 +232,11 @@ static void say_damage(const struct admin *admin, json_t *list)
     spool_health(gateway_spool(admin->gateway), &health);
     if (health.is_torn) {
         add(list, STOPPED, "spool torn", 0, "mailweir spool rebuild",
-            "the spool's index contradicts itself, and mail may wait unseen: stop the gateway and have the index made "
-            "anew (%.300s)",
+            "the spool's index is damaged, and mail may wait unseen: stop the gateway and rebuild the index (%.300s)",
             health.reason);
     } else if (health.damaged > 0) {
         add(list, TROUBLE, "spool damaged", 0, "mailweir spool check",
-            "%llu messages in the spool are not what was acknowledged any more: %.400s",
+            "%llu messages in the spool are damaged: their octets differ from what was acknowledged: %.400s",
             (unsigned long long)health.damaged, health.reason);
     }
 }
@@ -255,10 +254,10 @@ static void say_queue(const struct admin *admin, json_t *list)
     say_damage(admin, list);
     if (!state.last_load_good) {
         add(list, TROUBLE, "reload", 0, "mailweir check",
-            "the last change of configuration or rules was refused; what ran before goes on");
+            "the last change of configuration or rules was refused; the previous ones stay in force");
     }
     if (counts.spool.dead > 0) {
-        add(list, NOTICE, "dead letters", 0, DEAD_COMMAND, "%llu dead letter%s for somebody to decide",
+        add(list, NOTICE, "dead letters", 0, DEAD_COMMAND, "%llu dead letter%s for an operator",
             (unsigned long long)counts.spool.dead, counts.spool.dead == 1 ? " waits" : "s wait");
     }
 }
@@ -269,8 +268,8 @@ static void say_probe(const struct admin *admin, json_t *list)
     struct gateway_probe_state state;
     gateway_probe_state(admin->gateway, &state);
     if (state.known && state.step[0] != '\0') {
-        add(list, TROUBLE, "probe", 0, "mailweir probe", "the probe's message does not arrive, at the step \"%s\": %s",
-            state.step, state.text);
+        add(list, TROUBLE, "probe", 0, "mailweir probe",
+            "the probe message does not arrive; it fails at the step \"%s\": %s", state.step, state.text);
     }
 }
 

@@ -60,7 +60,7 @@ static void find_and_read(void *ctx)
         return;
     }
     if (count == 0) {
-        fault_set(&body->fault, FAULT_PERM, "unknown", body->id, "no message of this id is known");
+        fault_set(&body->fault, FAULT_PERM, "unknown", body->id, "no message with this id is known");
         return;
     }
     body->source = spool_source_open(store, found, &body->fault);

@@ -78,7 +78,7 @@ static void on_reloaded(void *ctx, bool good, const struct problems *problems)
         return;
     }
     json_t *error = json_pack("{s:s,s:s}", "code", "reload", "message",
-                              "the new configuration or rules are wrong; what was in force stays in force");
+                              "the new configuration or rules are wrong; the previous ones stay in force");
     admin_answer_json(request, 409, json_pack("{s:o,s:o}", "error", error, "problems", list));
 }
 

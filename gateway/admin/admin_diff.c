@@ -103,7 +103,7 @@ static bool refuse_diff(struct diff *diff)
         return true;
     }
     if (!read_after(diff)) {
-        admin_answer_error(diff->request, 400, "after", "\"after\" must be what an answer gave as \"next\"");
+        admin_answer_error(diff->request, 400, "after", "\"after\" must be the \"next\" of the answer before");
     } else if (diff->limit < 1 || diff->limit > MESSAGES_MAX) {
         admin_answer_error(diff->request, 400, "limit", "\"limit\" must be a number from 1 to %d", MESSAGES_MAX);
     } else {

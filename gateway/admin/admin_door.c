@@ -56,8 +56,8 @@ static int start_with(struct admin_door *door, unsigned flags, const struct MHD_
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
     if (door->http == NULL) {
         fault_set(fault, FAULT_LOCAL, "http", "admin server",
-                  door->has_tls ? "the HTTP library could not be started with this certificate and key"
-                                : "the HTTP library could not be started");
+                  door->has_tls ? "the HTTP server cannot start with this certificate and key"
+                                : "the HTTP server cannot start");
         return -1;
     }
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(door->http, MHD_DAEMON_INFO_EPOLL_FD);

@@ -140,9 +140,9 @@ static bool refuse_explain(struct explain *explain)
         return true;
     }
     if (read_message(explain) < 0) {
-        admin_answer_error(
-            explain->request, 400, "message",
-            "\"message\" must be the message as text, or \"message_base64\", or \"id\" name one that is here");
+        admin_answer_error(explain->request, 400, "message",
+                           "give the message as text in \"message\", encoded in \"message_base64\", or by the \"id\" "
+                           "of a message that is kept here");
         return true;
     }
     return false;
@@ -175,7 +175,7 @@ static bool find_stored(struct explain *explain, struct filters_message *message
         return false;
     }
     if (count == 0) {
-        fault_set(&explain->fault, FAULT_PERM, "unknown", explain->id, "no message of this id is known");
+        fault_set(&explain->fault, FAULT_PERM, "unknown", explain->id, "no message with this id is known");
         return false;
     }
     explain->is_stored = stored_open(&explain->stored, store, number, &explain->fault) == 0;
@@ -276,7 +276,7 @@ static void on_explained(void *ctx)
     if (fault_is_set(&explain->fault)) {
         admin_answer_fault(request, &explain->fault);
     } else if (explain->out.full) {
-        admin_answer_error(request, 413, "size", "the explanation has more than %u octets", EXPLANATION_MAX);
+        admin_answer_error(request, 413, "size", "the explanation would be longer than %u octets", EXPLANATION_MAX);
     } else {
         admin_answer_bytes(request, no_rules ? 422 : 200, "application/json", buf_bytes(&explain->out));
     }

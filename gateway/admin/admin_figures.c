@@ -140,7 +140,7 @@ static void make_file(struct admin *admin, struct admin_figures *figures, const 
         net_file_write(figures->file, 0, &whole, 1, &fault) < 0) {
         log_event(admin->log, LOG_LEVEL_WARNING, "figures_failed", LOG_STR("path", path),
                   LOG_STR("error.message", fault.text),
-                  LOG_STR("note", "the page's charts lose their past with the next restart"));
+                  LOG_STR("note", "at the next restart the page's charts lose their past"));
         if (figures->file != NULL) {
             disregard(net_file_close(&figures->file, &fault));
         }
@@ -313,7 +313,7 @@ void admin_get_figures(struct admin_request *request)
         }
     }
     if (range == NULL) {
-        admin_answer_error(request, 400, "range", "\"range\" is 1h, 24h or 7d");
+        admin_answer_error(request, 400, "range", "\"range\" must be 1h, 24h or 7d");
         return;
     }
     /* Steps begin at whole hours and ten minutes, so that a point stays the same as long as it is shown. */

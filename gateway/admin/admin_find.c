@@ -268,7 +268,7 @@ void admin_get_find(struct admin_request *request)
         return;
     }
     if (!read_cursor(admin_query(request, "after"), finding)) {
-        admin_answer_error(request, 400, "after", "\"after\" must be what \"next\" said");
+        admin_answer_error(request, 400, "after", "\"after\" must be the \"next\" of the answer before");
         finding_free(finding);
         return;
     }
@@ -318,18 +318,16 @@ static json_t *not_reached(uint64_t open)
 {
     json_t *list = json_array();
     if (open > 0) {
-        json_array_append_new(
-            list,
-            json_sprintf("%" PRIu64 " messages that name the address still wait, are held or are dead letters: drop "
-                         "them, or forget the address again when they are settled",
-                         open));
+        json_array_append_new(list, json_sprintf("%" PRIu64
+                                                 " messages that name the address still wait, are held or are dead "
+                                                 "letters: drop them, or run forget again when they are settled",
+                                                 open));
     }
     json_array_append_new(
         list,
-        json_string("the text of settled messages, as long as the segment file of the spool that holds it is in use: "
-                    "\"mailweir spool rebuild\" finds them again, and then the address is to be forgotten once more"));
-    json_array_append_new(list, json_string("what was filed in mailboxes, log files that were written, exports, and "
-                                            "backups"));
+        json_string("the text of settled messages, until the segment file of the spool that holds it is deleted: "
+                    "\"mailweir spool rebuild\" finds them again, and then the address must be forgotten once more"));
+    json_array_append_new(list, json_string("mail filed in mailboxes, existing log files, exports, and backups"));
     return list;
 }
 

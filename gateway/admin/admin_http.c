@@ -68,7 +68,7 @@ static bool refuse_request(struct admin_request *request, const char *method, co
     request->route = admin_route_find(method, url, request->parameter, &exists);
     if (request->route == NULL) {
         admin_answer_error(request, exists ? 405 : 404, exists ? "method" : "path",
-                           exists ? "%s is not a method of %s" : "%s %s: there is no such path", method, url);
+                           exists ? "%s does not take the method %s" : "%s %s: there is no such path", method, url);
     } else if (admin_access_refuse(request)) {
         /* It was answered; it has used nothing of anybody's rate. */
     } else if (!passes_rate(request)) {

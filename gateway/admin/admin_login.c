@@ -52,9 +52,10 @@ void admin_post_session(struct admin_request *request)
         begin_login(request, &who, token);
     } else {
         log_event(request->admin->log, LOG_LEVEL_WARNING, "admin_login_failed",
-                  LOG_STR("note", "the page was shown a token that is none of this gateway's"));
-        admin_answer_error(request, 401, "token",
-                           "that is not a token of this gateway; it stands in the configuration under \"admin\"");
+                  LOG_STR("note", "somebody entered a token on the page that this gateway does not know"));
+        admin_answer_error(
+            request, 401, "token",
+            "this gateway does not know that token; its tokens are in the configuration under \"admin\"");
     }
     json_decref(body);
 }

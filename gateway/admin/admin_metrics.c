@@ -57,7 +57,7 @@ static void write_refusals(struct metrics_text *text, const struct reception_cou
         }
     }
     one(text, METRICS_COUNTER, "mailweir_smtp_refusals_untold_total",
-        "Refusals that the log only counts, because their client had used up its share of lines.",
+        "Refusals that the log counts without a line of their own, because the client had used up its share of lines.",
         counts->refusals_untold);
 }
 
@@ -112,7 +112,7 @@ static void write_rule_counts(struct metrics_text *text, const struct rule_stats
         }
     }
     metrics_family(text, METRICS_COUNTER, "mailweir_rule_errors_total",
-                   "Times that a rule hit the limit of a pattern or of the time for a message.");
+                   "Times that a rule hit a pattern limit or the time limit for a message.");
     for (size_t cursor = 0; rule_stats_next_error(stats, &cursor, &name, &error);) {
         rule_sample(text, name, error->count, false);
     }
@@ -126,8 +126,9 @@ static void write_rule_costs(struct metrics_text *text, const struct decision *d
     for (int times = 0; times < 2; times++) {
         metrics_family(
             text, METRICS_COUNTER, times ? "mailweir_rule_sampled_seconds_total" : "mailweir_rule_sampled_tries_total",
-            times ? "Sampled: time of those tries; what a rule is the first to look at is fetched on its account."
-                  : "Sampled: how often a rule was tried by messages that were measured, at most ten a second.");
+            times ? "Sampled: time spent on those tries. The rule that looks at a value first also pays for fetching "
+                    "that value."
+                  : "Sampled: how often a rule was tried on measured messages (at most ten a second are measured).");
         for (size_t i = 0; i < filters_rule_count(set); i++) {
             if (costs[i].tried > 0) {
                 rule_sample(text, bytes_of(filters_rule_at(set, i).name), times ? costs[i].us : costs[i].tried, times);
@@ -138,7 +139,7 @@ static void write_rule_costs(struct metrics_text *text, const struct decision *d
 
 static void write_rules(struct metrics_text *text, const struct rule_stats *stats)
 {
-    metrics_family(text, METRICS_COUNTER, "mailweir_decisions_total", "Decided messages by action.");
+    metrics_family(text, METRICS_COUNTER, "mailweir_decisions_total", "Decisions by action.");
     for (int i = 0; i < RULE_STATS_ACTIONS; i++) {
         enum rule_stats_action action = (enum rule_stats_action)i;
         metrics_count(text, METRICS_LABELS("action", rule_stats_action_name(action)),
@@ -148,13 +149,13 @@ static void write_rules(struct metrics_text *text, const struct rule_stats *stat
     one(text, METRICS_COUNTER, "mailweir_decision_failures_total",
         "Messages for which the rules reached no decision; the sender heard 451.", rule_stats_failures(stats));
     metrics_family(text, METRICS_COUNTER, "mailweir_rule_limit_hits_total",
-                   "Limits that decisions ran into: of a pattern, of the time for a message, of memory, of MIME.");
+                   "Limits that decisions ran into: pattern, time, memory, MIME.");
     for (int i = 0; i < RULE_STATS_LIMITS; i++) {
         enum rule_stats_limit limit = (enum rule_stats_limit)i;
         metrics_count(text, METRICS_LABELS("limit", rule_stats_limit_name(limit)), rule_stats_limits(stats, limit));
     }
     metrics_family(text, METRICS_HISTOGRAM, "mailweir_decision_duration_seconds",
-                   "Time that the rules took for a message.");
+                   "Time that the rules took to decide about a message.");
     metrics_histogram(text, NULL, rule_stats_time(stats));
 }
 
@@ -168,18 +169,19 @@ static void write_nodes(struct metrics_text *text, const struct gateway *gateway
     if (!spool_node_count(spool, &counts)) {
         return;
     }
-    one(text, METRICS_GAUGE, "mailweir_nodes", "Nodes of the queue that live.", counts.nodes);
+    one(text, METRICS_GAUGE, "mailweir_nodes", "Live nodes that share the queue.", counts.nodes);
     metrics_family(text, METRICS_GAUGE, "mailweir_node_lease_margin_seconds",
-                   "How long this node may go on sending without being heard by the others.");
+                   "How long this node may keep sending before it must be heard by the others again.");
     metrics_seconds(text, NULL, counts.margin_ms);
-    one(text, METRICS_COUNTER, "mailweir_node_beats_unheard_total", "Beats of this node that nobody heard.",
-        counts.unheard);
-    one(text, METRICS_COUNTER, "mailweir_node_ended_total", "Times that another node took this one for dead.",
+    one(text, METRICS_COUNTER, "mailweir_node_beats_unheard_total",
+        "Heartbeats of this node that did not reach the database.", counts.unheard);
+    one(text, METRICS_COUNTER, "mailweir_node_ended_total", "Times that another node declared this one dead.",
         counts.ended);
     one(text, METRICS_COUNTER, "mailweir_node_takeovers_total", "Nodes that this one took over because they had died.",
         counts.takeovers);
     one(text, METRICS_COUNTER, "mailweir_node_taken_over_deliveries_total",
-        "Deliveries taken over from nodes that died: they are looked for before they are sent again.", counts.taken);
+        "Deliveries taken over from dead nodes; each is looked for on its server before it is sent again.",
+        counts.taken);
     metrics_family(text, METRICS_GAUGE, "mailweir_node_clock_skew_seconds",
                    "By how much the database's clock, by which mail is due, is ahead of this machine's.");
     metrics_seconds(text, NULL, counts.skew_ms);
@@ -194,16 +196,17 @@ static void write_health(struct metrics_text *text, const struct spool *spool)
 {
     struct spool_health health;
     spool_health(spool, &health);
-    one(text, METRICS_COUNTER, "mailweir_spool_check_rounds_total", "Rounds of the background check of the spool.",
-        health.rounds);
+    one(text, METRICS_COUNTER, "mailweir_spool_check_rounds_total",
+        "Completed rounds of the background check of the spool.", health.rounds);
     one(text, METRICS_COUNTER, "mailweir_spool_checked_messages_total", "Messages that the background check has read.",
         health.messages);
     one(text, METRICS_GAUGE, "mailweir_spool_damaged_messages",
-        "Messages whose stored octets have changed since they were acknowledged; the log names them.", health.damaged);
+        "Messages whose stored octets have changed since they were acknowledged; see spool_damaged in the log.",
+        health.damaged);
     one(text, METRICS_GAUGE, "mailweir_spool_index_damaged",
         "1 when the index contradicts itself and only \"mailweir spool rebuild\" helps.", health.is_torn);
     one(text, METRICS_COUNTER, "mailweir_spool_mended_total",
-        "Times that the index missed stored mail and was repaired.", health.mended);
+        "Times that the index had lost track of stored mail and was repaired.", health.mended);
 }
 
 static void write_queue(struct metrics_text *text, struct spool *spool, const struct spool_counts *counts)
@@ -212,22 +215,23 @@ static void write_queue(struct metrics_text *text, struct spool *spool, const st
     metrics_count(text, METRICS_LABELS("state", "waiting"), counts->waiting);
     metrics_count(text, METRICS_LABELS("state", "held"), counts->held);
     metrics_count(text, METRICS_LABELS("state", "dead"), counts->dead);
-    one(text, METRICS_GAUGE, "mailweir_queue_messages", "Messages with a delivery that is not settled.",
+    one(text, METRICS_GAUGE, "mailweir_queue_messages", "Messages with at least one delivery that is not settled.",
         counts->messages);
     one(text, METRICS_GAUGE, "mailweir_spool_set_aside",
-        "Files with messages that the index did not know and that were set aside at a start; please look at them.",
+        "Files of messages unknown to the index, set aside at a start; an operator should look at them.",
         counts->set_aside);
-    one(text, METRICS_COUNTER, "mailweir_spool_commits_total", "Groups made durable.", counts->commits);
+    one(text, METRICS_COUNTER, "mailweir_spool_commits_total", "Groups of changes written to stable storage.",
+        counts->commits);
     one(text, METRICS_COUNTER, "mailweir_spool_duplicates_total",
-        "Messages that a client sent twice and that were kept once.", counts->duplicates);
-    one(text, METRICS_COUNTER, "mailweir_spool_syncs_total", "Calls of fdatasync.", counts->syncs);
+        "Messages that a client sent twice and that are kept once.", counts->duplicates);
+    one(text, METRICS_COUNTER, "mailweir_spool_syncs_total", "Calls to fdatasync.", counts->syncs);
     uint64_t octets, minimum;
     spool_room(spool, &octets, &minimum);
-    one(text, METRICS_GAUGE, "mailweir_spool_free_bytes", "Room left on the disk of the spool.", octets);
+    one(text, METRICS_GAUGE, "mailweir_spool_free_bytes", "Free space on the disk of the spool.", octets);
     one(text, METRICS_GAUGE, "mailweir_spool_minimum_free_bytes",
-        "Room that is kept free on that disk; with less, senders hear 452 and keep their mail.", minimum);
+        "Free space that must remain on that disk; with less, senders hear 452 and keep their mail.", minimum);
     one(text, METRICS_GAUGE, "mailweir_spool_not_durable",
-        "1 when the spool lies where acknowledged messages may be lost with the power; the log says why.",
+        "1 when the spool is on storage that may lose acknowledged messages in a power cut; the log says why.",
         spool_disk_warning(spool) != NULL);
     write_health(text, spool);
 }
@@ -248,7 +252,7 @@ static void write_ages(struct metrics_text *text, const struct admin *admin)
         }
     }
     metrics_family(text, METRICS_GAUGE, "mailweir_upstream_queue_oldest_age_seconds",
-                   "Age of the oldest message that waits; held ones and dead letters have counts of their own.");
+                   "Age of the oldest waiting message; held deliveries and dead letters do not count.");
     json_object_foreach(upstreams, name, one)
     {
         int64_t oldest = json_integer_value(json_object_get(one, "oldest_ms"));
@@ -415,21 +419,21 @@ static const struct {
     const char *name, *help;
     upstream_fn *fn;
 } delivery_families[] = {
-    {METRICS_COUNTER, "mailweir_deliveries_total", "Attempts to deliver by outcome.", outcomes},
+    {METRICS_COUNTER, "mailweir_deliveries_total", "Delivery attempts by outcome.", outcomes},
     {METRICS_COUNTER, "mailweir_deliveries_fallback_total",
-     "Deliveries that went elsewhere, because this upstream stayed down or full, or refused the folder.", diverted},
+     "Deliveries that went to a fallback because this upstream stayed down or full, or refused the folder.", diverted},
     {METRICS_COUNTER, "mailweir_deliveries_uncertain_total",
-     "Attempts with an unknown outcome; the server is searched for the message before the next attempt.", uncertain},
+     "Attempts with an unknown outcome; the message is looked for on the server before the next attempt.", uncertain},
     {METRICS_COUNTER, "mailweir_deliveries_possible_duplicates_total",
-     "Messages filed although an earlier attempt may have filed them too, on a server that cannot be searched.",
+     "Messages sent again although an earlier attempt may have filed them, on a server that cannot be searched.",
      possible_duplicates},
-    {METRICS_COUNTER, "mailweir_delivered_bytes_total", "Octets filed.", write_octets},
-    {METRICS_GAUGE, "mailweir_upstream_active_deliveries", "Deliveries in memory.", active},
+    {METRICS_COUNTER, "mailweir_delivered_bytes_total", "Octets of filed messages.", write_octets},
+    {METRICS_GAUGE, "mailweir_upstream_active_deliveries", "Deliveries held in memory.", active},
     {METRICS_GAUGE, "mailweir_upstream_state",
-     "1 for the state that the upstream is in: open, failing, throttled, full, or paused by an operator.", conditions},
-    {METRICS_GAUGE, "mailweir_upstream_paused", "1 while the upstream is paused after failures.", paused},
+     "1 for the current state of the upstream: open, failing, throttled, full, or paused by an operator.", conditions},
+    {METRICS_GAUGE, "mailweir_upstream_paused", "1 while the gateway pauses the upstream after failures.", paused},
     {METRICS_GAUGE, "mailweir_upstream_daily_bytes",
-     "Octets of the day's budget: used since it began, and the limit; without one, nothing.", write_daily},
+     "Octets sent today and the daily limit; absent for upstreams without a limit.", write_daily},
     {METRICS_GAUGE, "mailweir_upstream_quota_bytes",
      "Octets of the mailbox that are used, and the limit, where the server tells its quota (QUOTA): of the fullest "
      "folder that mail went to within the last hour.",
@@ -437,22 +441,22 @@ static const struct {
     {METRICS_GAUGE, "mailweir_upstream_quota_messages", "The same in messages, where the server limits their number.",
      write_quota_messages},
     {METRICS_COUNTER, "mailweir_upstream_outages_total",
-     "Times that the account failed, by cause: not reached, login refused, sessions that file nothing, refusals "
-     "that are "
-     "the account's.",
+     "Times that the account went down, by cause: not reached, login refused, sessions that file nothing, everything "
+     "refused.",
      outages},
-    {METRICS_GAUGE, "mailweir_upstream_failures", "Failures of the account in a row.", write_failures},
-    {METRICS_GAUGE, "mailweir_upstream_pause_seconds", "Seconds until a paused upstream is tried again; 0: open.",
-     pause_left},
-    {METRICS_GAUGE, "mailweir_upstream_connections", "Connections by what they do.", connections},
+    {METRICS_GAUGE, "mailweir_upstream_failures", "Consecutive failures of the account.", write_failures},
+    {METRICS_GAUGE, "mailweir_upstream_pause_seconds",
+     "Seconds until a failing upstream is tried again; 0 when it is open.", pause_left},
+    {METRICS_GAUGE, "mailweir_upstream_connections", "Connections by what they are doing.", connections},
     {METRICS_GAUGE, "mailweir_upstream_token_expiry_seconds",
-     "Seconds until the OAuth2 access token expires; a new one is fetched before.", token},
+     "Seconds until the OAuth2 access token expires; a new one is fetched before that.", token},
     {METRICS_GAUGE, "mailweir_upstream_certificate_expiry_seconds",
-     "Seconds until a certificate in the chain expires: the server's, or the one that we show.", certificates},
-    {METRICS_GAUGE, "mailweir_upstream_connections_limit", "Connections that may be open.", limit},
+     "Seconds until the first certificate expires: in the server's chain, or our client certificate.", certificates},
+    {METRICS_GAUGE, "mailweir_upstream_connections_limit", "Maximum number of connections.", limit},
     {METRICS_GAUGE, "mailweir_upstream_last_filed_timestamp_seconds", "When the last delivery was filed; 0: never.",
      last_filed},
-    {METRICS_HISTOGRAM, "mailweir_append_duration_seconds", "From handing over to the server's OK.", appends},
+    {METRICS_HISTOGRAM, "mailweir_append_duration_seconds",
+     "Time from handing a delivery to a connection until the server's OK.", appends},
 };
 
 static void write_delivery(struct metrics_text *text, const struct dispatch *dispatch)
@@ -470,18 +474,18 @@ static void write_program(struct metrics_text *text, const struct admin *admin)
     struct gateway_state state;
     struct gateway_check checks[GATEWAY_CHECKS];
     gateway_state(admin->gateway, &state);
-    metrics_family(text, METRICS_GAUGE, "mailweir_build_info", "Always 1; the version is a label.");
+    metrics_family(text, METRICS_GAUGE, "mailweir_build_info", "Always 1; the label holds the version.");
     metrics_count(text, METRICS_LABELS("version", MAILWEIR_VERSION), 1);
     metrics_family(text, METRICS_GAUGE, "mailweir_start_time_seconds", "When the gateway started.");
     metrics_seconds(text, NULL, state.started_ms);
-    one(text, METRICS_GAUGE, "mailweir_ready", "1 when mail can be taken; see /readyz.",
+    one(text, METRICS_GAUGE, "mailweir_ready", "1 when the gateway takes mail; see /readyz.",
         gateway_ready(admin->gateway, checks));
-    metrics_family(
-        text, METRICS_GAUGE, "mailweir_loop_longest_turn_seconds",
-        "The longest turn of the event loop within the last one to two minutes; everything else waited for it.");
+    metrics_family(text, METRICS_GAUGE, "mailweir_loop_longest_turn_seconds",
+                   "Longest turn of the event loop in the last one to two minutes; everything else waits that long.");
     metrics_microseconds(text, METRICS_LABELS("doing", state.longest_turn.doing), state.longest_turn.took_us);
     one(text, METRICS_COUNTER, "mailweir_loop_slow_turns_total",
-        "Turns of the event loop longer than 250 ms; slow_turn in the log says what they did.", state.slow_turns);
+        "Turns of the event loop longer than 250 ms; slow_turn in the log says what they were doing.",
+        state.slow_turns);
     one(text, METRICS_GAUGE, "mailweir_rules", "Rules in force.", state.rules);
     size_t wanted, ready;
     decision_hastened(gateway_decision(admin->gateway), &wanted, &ready);
@@ -490,16 +494,16 @@ static void write_program(struct metrics_text *text, const struct admin *admin)
     one(text, METRICS_GAUGE, "mailweir_rule_patterns_ready", "Those of them that are; the others are tried one by one.",
         ready);
     one(text, METRICS_GAUGE, "mailweir_config_last_reload_successful",
-        "1 when the last load of configuration and rules was good.", state.last_load_good);
+        "1 when the last load of configuration and rules succeeded.", state.last_load_good);
     metrics_family(text, METRICS_GAUGE, "mailweir_config_last_reload_success_timestamp_seconds",
-                   "When configuration and rules were last loaded without an error.");
+                   "When configuration and rules were last loaded successfully.");
     metrics_seconds(text, NULL, state.loaded_ms);
     one(text, METRICS_GAUGE, "mailweir_config_reload_running", "1 while configuration and rules are being loaded.",
         state.loading);
     metrics_family(text, METRICS_GAUGE, "mailweir_config_last_reload_duration_seconds", "How long the last load took.");
     metrics_seconds(text, NULL, (int64_t)state.load_ms);
     one(text, METRICS_COUNTER, "mailweir_config_reload_failures_total",
-        "Loads of configuration and rules that were refused; what ran before went on.", state.loads_failed);
+        "Loads of configuration and rules that failed; the previous ones stayed in force.", state.loads_failed);
 }
 
 /* The same that status, top and the page show. */
@@ -509,7 +513,7 @@ static void write_attention(struct metrics_text *text, const struct admin *admin
     json_t *all = admin_attention(admin), *found;
     size_t i;
     metrics_family(text, METRICS_GAUGE, "mailweir_attention",
-                   "Things that need an operator, by how bad they are; mailweir status says what and what to do.");
+                   "Conditions that need an operator, by severity; mailweir status lists them with what to do.");
     for (size_t k = 0; k < sizeof severities / sizeof severities[0]; k++) {
         uint64_t count = 0;
         json_array_foreach(all, i, found)
@@ -537,9 +541,10 @@ static void write_admin(struct metrics_text *text, const struct admin *admin)
     one(text, METRICS_COUNTER, "mailweir_admin_requests_total", "Requests to the admin server.",
         admin->counts.requests);
     one(text, METRICS_COUNTER, "mailweir_admin_refused_total",
-        "Requests to the admin server that were refused: by token, role, origin, rate or size.", admin->counts.refused);
+        "Requests to the admin server that were refused because of token, role, origin, rate or size.",
+        admin->counts.refused);
     one(text, METRICS_COUNTER, "mailweir_admin_rate_limited_total",
-        "Requests to the admin server that were refused by max_requests.", admin->counts.limited);
+        "Requests to the admin server refused because of max_requests.", admin->counts.limited);
     metrics_family(text, METRICS_GAUGE, "mailweir_admin_certificate_expiry_seconds",
                    "Seconds until the certificate of the admin server expires.");
     if (admin->certificate_expires != 0) {
@@ -547,7 +552,7 @@ static void write_admin(struct metrics_text *text, const struct admin *admin)
     }
     one(text, METRICS_GAUGE, "mailweir_admin_streams", "Live streams open now.", admin->stream_count);
     one(text, METRICS_COUNTER, "mailweir_admin_streams_lagged_total",
-        "Live streams that were ended because they read too slowly.", admin->counts.lagged);
+        "Live streams that were closed because the client read too slowly.", admin->counts.lagged);
 }
 
 /* Without a probe, or before the first has ended, there are none of these but the counts. */
@@ -556,21 +561,21 @@ static void write_probe(struct metrics_text *text, const struct gateway *gateway
     struct gateway_probe_state state;
     gateway_probe_state(gateway, &state);
     metrics_family(text, METRICS_COUNTER, "mailweir_probes_total",
-                   "Messages of the gateway's own through its front door, by whether they were read back in time.");
+                   "Probe messages sent through the front door, by whether they were read back in time.");
     metrics_count(text, METRICS_LABELS("outcome", "arrived"), state.arrived);
     metrics_count(text, METRICS_LABELS("outcome", "failed"), state.failed);
     metrics_family(text, METRICS_GAUGE, "mailweir_probe_success",
-                   "1 when the last probe arrived, was read back over IMAP and removed.");
+                   "1 when the last probe message arrived, was read back over IMAP and removed.");
     if (state.known) {
         metrics_count(text, NULL, state.step[0] == '\0');
     }
     metrics_family(text, METRICS_GAUGE, "mailweir_probe_duration_seconds",
-                   "Of the last probe that arrived: from the front door until it was read back over IMAP.");
+                   "Time from the front door to reading the message back over IMAP, for the last probe that arrived.");
     if (state.known && state.took_us > 0) {
         metrics_microseconds(text, NULL, state.took_us);
     }
     metrics_family(text, METRICS_GAUGE, "mailweir_probe_last_success_timestamp_seconds",
-                   "When the last probe that arrived was read back.");
+                   "When a probe message was last read back.");
     if (state.known && state.arrived_ms > 0) {
         metrics_seconds(text, NULL, state.arrived_ms);
     }
@@ -584,11 +589,12 @@ static void write_recent(struct metrics_text *text, const struct recent *recent)
         return;
     }
     recent_count(recent, &counts);
-    one(text, METRICS_GAUGE, "mailweir_recent_messages", "Messages that are kept for trying changed rules on them.",
-        counts.messages);
-    one(text, METRICS_GAUGE, "mailweir_recent_bytes", "Octets of them; recent_size is the limit.", counts.octets);
-    one(text, METRICS_COUNTER, "mailweir_recent_too_long_total", "Messages that were not kept: above recent_size.",
-        counts.too_long);
+    one(text, METRICS_GAUGE, "mailweir_recent_messages",
+        "Recent messages kept in memory so that changed rules can be tried on them.", counts.messages);
+    one(text, METRICS_GAUGE, "mailweir_recent_bytes",
+        "Octets of the recent messages kept in memory; recent_size is the limit.", counts.octets);
+    one(text, METRICS_COUNTER, "mailweir_recent_too_long_total",
+        "Messages too large for recent_size, and so not kept in memory.", counts.too_long);
 }
 
 static void answer_metrics(struct admin_request *request)
@@ -608,7 +614,7 @@ static void answer_metrics(struct admin_request *request)
     write_queue(&text, gateway_spool(admin->gateway), &counts.spool);
     write_nodes(&text, admin->gateway);
     metrics_family(&text, METRICS_HISTOGRAM, "mailweir_spool_commit_duration_seconds",
-                   "Time until a group of commits was on the disk.");
+                   "Time to write a group of changes to stable storage.");
     metrics_histogram(&text, NULL, spool_commit_time(gateway_spool(admin->gateway)));
     write_ages(&text, admin);
     write_delivery(&text, gateway_dispatch(admin->gateway));

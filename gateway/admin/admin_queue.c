@@ -139,7 +139,7 @@ static int ask_facts(struct question *question, struct store *store, struct faul
         return -1;
     }
     if (count == 0) {
-        fault_set(fault, FAULT_PERM, "unknown", question->id, "no message of this id is known");
+        fault_set(fault, FAULT_PERM, "unknown", question->id, "no message with this id is known");
         return -1;
     }
     return spool_query_facts(store, found, &question->answer, fault);
@@ -198,7 +198,7 @@ void admin_get_queue(struct admin_request *request)
     }
     struct store_key after = {0};
     if (!read_key(admin_query(request, "after"), &after)) {
-        admin_answer_error(request, 400, "after", "\"after\" must be what \"next\" said");
+        admin_answer_error(request, 400, "after", "\"after\" must be the \"next\" of the answer before");
         return;
     }
     struct question *question = question_new(request, ask_list);
@@ -299,7 +299,7 @@ static void reroute_messages(struct admin_request *request, json_t *body)
     if (spool_select_from_json(json_object_get(body, "select"), &select, &fault) != 0) {
         admin_answer_error(request, 400, fault.code, "%s", fault.text);
     } else if (!read_key(json_string_value(json_object_get(body, "after")), &select.after)) {
-        admin_answer_error(request, 400, "after", "\"after\" must be what \"next\" said");
+        admin_answer_error(request, 400, "after", "\"after\" must be the \"next\" of the answer before");
     } else {
         admin_reroute(request, body, &select, who_changes(request, body));
     }

@@ -99,7 +99,7 @@ static bool refuse_trace(struct admin_request *request, const json_t *body, stru
     uint64_t duration = 0;
     if ((upstream != NULL) == (listener != NULL || client != NULL)) {
         admin_answer_error(request, 400, "query",
-                           "say which: an \"upstream\"; or a \"listener\", a \"client\" or both");
+                           "name what to trace: an \"upstream\"; or a \"listener\", a \"client\" or both");
         return true;
     }
     trace->kind = upstream != NULL ? TRACE_IMAP : TRACE_SMTP;
@@ -108,7 +108,7 @@ static bool refuse_trace(struct admin_request *request, const json_t *body, stru
         admin_answer_error(request, 404, "unknown", "there is no %s \"%s\"", upstream != NULL ? "upstream" : "listener",
                            name);
     } else if (!read_client(client, trace)) {
-        admin_answer_error(request, 400, "client", "\"%s\" is no address and no network", client);
+        admin_answer_error(request, 400, "client", "\"%s\" is neither an address nor a network", client);
     } else if (!read_limit(body, "for", units_duration, TIME_DEFAULT, config->admin.max_trace_time, &duration)) {
         admin_answer_error(request, 400, "for", "\"for\" must be a duration such as \"5m\", up to max_trace_time");
     } else if (!read_limit(body, "size", units_size, SIZE_DEFAULT, config->admin.max_trace_size, &trace->left)) {
@@ -133,7 +133,7 @@ void admin_post_traces(struct admin_request *request)
     if (!refuse_trace(request, body, &trace)) {
         trace.id = traces_add(traces, &trace);
         if (trace.id == 0) {
-            admin_answer_error(request, 409, "traces", "%d traces are on already; stop one first", TRACES_MAX);
+            admin_answer_error(request, 409, "traces", "%d traces are running already; stop one first", TRACES_MAX);
         } else {
             log_event(admin->log, LOG_LEVEL_INFO, "trace_on", LOG_INT("trace", trace.id),
                       LOG_STR(trace.kind == TRACE_SMTP ? "listener" : "upstream", trace.name),
@@ -150,7 +150,7 @@ void admin_post_trace_stop(struct admin_request *request)
     uint64_t id = 0;
     if (!bytes_to_u64(bytes_of(request->parameter), &id) || id > UINT32_MAX ||
         traces_stop(gateway_traces(admin->gateway), (unsigned)id) != 0) {
-        admin_answer_error(request, 404, "unknown", "no trace \"%s\" is on; it may have ended by its limits",
+        admin_answer_error(request, 404, "unknown", "no trace \"%s\" is running; it may have reached its limit",
                            request->parameter);
         return;
     }

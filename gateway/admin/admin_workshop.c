@@ -83,7 +83,7 @@ static json_t *test_json(const struct filters_test_result *result)
     }
     return json_pack("{s:s,s:s,s:I,s:I,s:b,s:o,s:o}", "name", result->name, "file", result->file, "line",
                      (json_int_t)result->line, "column", (json_int_t)result->column, "passed", result->passed ? 1 : 0,
-                     "why", why != NULL ? why : json_string("what came is no UTF-8"), "rules", rules);
+                     "why", why != NULL ? why : json_string("the request is not UTF-8"), "rules", rules);
 }
 
 static void run_tests(struct testing *testing, const struct filters_set *set)

@@ -24,8 +24,8 @@ MUST_USE int units_base64_decode(struct buf *out, struct bytes text);
 #define UNITS_ID_LEN 26
 void units_id(int64_t time_ms, const uint8_t random[10], char out[UNITS_ID_LEN + 1]);
 /*
- * Where people read, and type it again, the head of an id stands for it: the millisecond and 20 of the random bits. Of a
- * million messages within a quarter of an hour two share it about once.
+ * Where people read, and type it again, the head of an id stands for it: the millisecond and 20 of the random bits.
+ * Of a million messages within a quarter of an hour two share it about once.
  */
 #define UNITS_ID_SHORT 14
 /* Whether text can be the head of an id, and is no whole one: at least its millisecond. */

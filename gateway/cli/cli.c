@@ -38,7 +38,7 @@ static void cli_print_help(const struct cli_command *command, const struct cli_o
     for (const struct cli_option *option = options; option != NULL && option->name != NULL; option++) {
         printf("  --%-*s %s\n", width, option->name, option->help);
     }
-    printf("  --%-*s %s\n", width, "help", "this text");
+    printf("  --%-*s %s\n", width, "help", "show this help");
     if (command->examples != NULL) {
         printf("\nexamples:\n%s", command->examples);
     }
@@ -154,7 +154,7 @@ int cli_parse_options(const struct cli_command *command, const struct cli_option
 {
     int others = cli_parse(command, options, argc, argv, exit_r);
     if (others > 0) {
-        *exit_r = cli_usage_error(command, "\"%s\" is one argument too many", argv[1]);
+        *exit_r = cli_usage_error(command, "unexpected argument \"%s\"", argv[1]);
     }
     return others == 0 ? 0 : -1;
 }

@@ -137,7 +137,7 @@ static struct cli_api *open_named(const char *name)
     struct net_address address;
     struct fault fault = FAULT_INIT;
     if (net_address_parse(&address, bytes_of(name), &fault) < 0) {
-        fprintf(stderr, "mailweir: \"%s\" is no address: %s\n", name, fault.text);
+        fprintf(stderr, "mailweir: \"%s\" is not an address: %s\n", name, fault.text);
         return NULL;
     }
     return open_at(&address, NULL, NULL);
@@ -234,7 +234,8 @@ static int unreachable(const struct cli_api *api, CURLcode code)
 {
     if (code == CURLE_COULDNT_CONNECT) {
         fprintf(stderr,
-                "mailweir: no gateway answers on %s; does it run with this configuration, and may you open it?\n",
+                "mailweir: no gateway answers on %s; does the gateway run with this configuration, and may you open "
+                "that address?\n",
                 api->label);
     } else {
         fprintf(stderr, "mailweir: %s: %s\n", api->label, curl_easy_strerror(code));
@@ -402,7 +403,7 @@ int cli_api_call(struct cli_api *api, const char *path, const json_t *body, json
         return result;
     }
     if (json == NULL) {
-        fprintf(stderr, "mailweir: %s: the answer is not JSON; is it a mailweir that listens there?\n", api->label);
+        fprintf(stderr, "mailweir: %s: the answer is not JSON; is it mailweir that listens there?\n", api->label);
         return EX_PROTOCOL;
     }
     *answer_r = json;

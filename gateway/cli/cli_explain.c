@@ -197,7 +197,7 @@ static void print_decision(const struct printer *printer, const json_t *decision
         fprintf(printer->out, "   not all of it was decoded: %s\n", document_member_text(decision, "mime_limit"));
     }
     if (json_object_get(decision, "mime_errors") != NULL) {
-        fputs("   it could not be read as it says:", printer->out);
+        fputs("   the message could not be read as declared:", printer->out);
         print_list(printer, json_object_get(decision, "mime_errors"), " ");
         fputc('\n', printer->out);
     }

@@ -80,7 +80,7 @@ static json_t *post_login(struct login *login, const char *address)
     if (code != CURLE_OK) {
         fprintf(stderr, "%s: %s\n", address, curl_easy_strerror(code));
     } else if ((json = json_loadb((const char *)buf_bytes(&answer).ptr, answer.len, 0, NULL)) == NULL) {
-        fprintf(stderr, "%s answered something that is no JSON\n", address);
+        fprintf(stderr, "the answer of %s is not JSON\n", address);
     }
     buf_wipe(&answer);
     return json;
@@ -103,16 +103,15 @@ static int keep_login(const struct login *login, const json_t *answer)
         return tell_refusal(answer);
     }
     if (text[0] == '\0') {
-        fprintf(stderr,
-                "the provider gave no refresh token: the scope must ask for one (Microsoft: offline_access), and "
-                "the application must be one of a desktop or device\n");
+        fprintf(stderr, "the provider gave no refresh token: the scope must ask for one (Microsoft: offline_access), "
+                        "and the application must be registered as a desktop or device application\n");
         return 1;
     }
     if (net_file_replace(file, bytes_of(text), &fault) < 0) {
-        fprintf(stderr, "the refresh token cannot be kept in %s: %s\n", file, fault.text);
+        fprintf(stderr, "the refresh token cannot be written to %s: %s\n", file, fault.text);
         return EX_CANTCREAT;
     }
-    printf("The refresh token of \"%s\" is kept in %s.\nTo see whether it works: mailweir upstreams %s\n",
+    printf("The refresh token of \"%s\" is saved in %s.\nTo test the login: mailweir upstreams %s\n",
            login->upstream->name, file, login->upstream->name);
     return EX_OK;
 }
@@ -204,7 +203,7 @@ static int listen_here(unsigned *port_r)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 4) < 0 ||
         getsockname(fd, (struct sockaddr *)&address, &len) < 0) {
-        perror("cannot listen on the loopback for the browser's answer");
+        perror("cannot listen on loopback for the browser's answer");
         return -1;
     }
     *port_r = ntohs(address.sin_port);
@@ -268,8 +267,8 @@ static char *wait_for_code(struct login *login, int fd, const char *state)
             code = query_value(login->curl, line, "code");
             error = query_value(login->curl, line, "error");
         }
-        answer_browser(client, code != NULL ? "Done. You may close this window; mailweir goes on.\n"
-                                            : "This is not the answer that mailweir waits for.\n");
+        answer_browser(client, code != NULL ? "Done. You may close this window; mailweir continues.\n"
+                                            : "This is not the answer that mailweir is waiting for.\n");
         curl_free(said);
         close(client);
     }
@@ -381,16 +380,16 @@ int cli_login(const struct config *config, const char *name)
     }
     if (login.upstream->token.refresh_file == NULL) {
         fprintf(stderr,
-                "upstream \"%s\" has no \"refresh_token_file\" in \"auth\": {\"oauth2\": ...}: name a file there, in "
-                "which the token is kept\n",
+                "upstream \"%s\" has no \"refresh_token_file\" in \"auth\": {\"oauth2\": ...}: name a file there to "
+                "keep the token in\n",
                 name);
         return EX_CONFIG;
     }
     find_endpoints(&login);
     if (login.device == NULL && login.authorize == NULL) {
         fprintf(stderr,
-                "upstream \"%s\" names neither \"device_endpoint\" nor \"authorization_endpoint\", and its profile "
-                "knows none\n",
+                "upstream \"%s\" names neither \"device_endpoint\" nor \"authorization_endpoint\", and its profile has "
+                "no default for them\n",
                 name);
         return EX_CONFIG;
     }

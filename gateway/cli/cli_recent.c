@@ -89,7 +89,7 @@ int cli_recent_diff(const char *config, const char *const *paths, size_t count, 
     if (result == EX_OK && !json) {
         printf("%" PRIu64 " messages, %" PRIu64 " would go elsewhere", comparison.compared, comparison.differ);
         if (comparison.unknown > 0) {
-            printf(", of %" PRIu64 " it cannot be said", comparison.unknown);
+            printf(", %" PRIu64 " cannot be compared", comparison.unknown);
         }
         printf("\n");
     }

@@ -154,7 +154,7 @@ static json_t *texts_of(const struct files *files, struct problems *problems)
         const struct filters_source *source = &files->sources[i];
         json_t *text = json_stringn((const char *)source->text.ptr, source->text.len);
         if (text == NULL) {
-            problems_add(problems, PROBLEM_ERROR, source->name, 0, 0, "", "it is not UTF-8");
+            problems_add(problems, PROBLEM_ERROR, source->name, 0, 0, "", "the rule file is not UTF-8");
         } else {
             json_array_append_new(list, json_pack("{s:s,s:o}", "name", source->name, "text", text));
         }
@@ -171,7 +171,7 @@ json_t *cli_rules_texts(const char *const *paths, size_t count)
     for (size_t i = 0; i < count; i++) {
         if (is_configuration(paths[i])) {
             problems_add(problems, PROBLEM_ERROR, paths[i], 0, 0, "",
-                         "it is a configuration: name the rule files, or their folder");
+                         "this is a configuration: name the rule files, or their folder");
         } else {
             add_path(files, paths[i]);
         }

@@ -116,12 +116,13 @@ static void log_state(struct log *log, const struct net_sandbox_state *state)
 {
     log_event(log, state->note[0] == '\0' ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "sandbox",
               LOG_INT("user.id", (int64_t)geteuid()), LOG_STR("system_calls", state->system_calls ? "filtered" : "all"),
-              LOG_STR("paths", state->paths > 0 ? "those that the configuration names" : "all"),
+              LOG_STR("paths", state->paths > 0 ? "those named in the configuration" : "all"),
               LOG_STR("core_dumps", state->no_core_dumps ? "none" : "allowed"), LOG_STR("note", state->note));
     if (geteuid() == 0) {
         log_event(
             log, LOG_LEVEL_WARNING, "runs_as_root",
-            LOG_STR("note", "nothing in it needs that: name a \"user\" in the configuration, or start it as one"));
+            LOG_STR("note",
+                    "nothing in mailweir needs root: name a \"user\" in the configuration, or start mailweir as one"));
     }
 }
 
@@ -156,8 +157,8 @@ int cli_sandbox_enter(const struct config *config, struct net_loop *loop, struct
     arena_free(&reach.arena);
     log_state(log, state_r);
     if (config->sandbox == CONFIG_SANDBOX_REQUIRED && state_r->note[0] != '\0') {
-        fault_set(fault, FAULT_LOCAL, "sandbox", "sandbox", "it is required, and not all of it can be had: %s",
-                  state_r->note);
+        fault_set(fault, FAULT_LOCAL, "sandbox", "sandbox",
+                  "the sandbox is required, but not all of it is available: %s", state_r->note);
         return -1;
     }
     return 0;

@@ -130,8 +130,8 @@ static const char *note_of(const struct imapc_check *check)
 {
     bool zero =
         (check->octets.known && check->octets.limit == 0) || (check->messages.known && check->messages.limit == 0);
-    return zero ? "the server tells a quota of 0: most mean by it that there is none (Stalwart, Mailu), Cyrus that "
-                  "nothing more goes in; only an APPEND shows which (--probe)"
+    return zero ? "the server reports a quota of 0: on most servers that means no quota (Stalwart, Mailu), on Cyrus "
+                  "that nothing more fits; only an APPEND shows which (--probe)"
                 : NULL;
 }
 
@@ -140,13 +140,14 @@ static const char *problem_of(const struct imapc_check *check)
 {
     bool full = is_full(&check->octets) || is_full(&check->messages);
     if (check->rights[0] != '\0' && !check->missing && strchr(check->rights, 'i') == NULL) {
-        return "the account may not insert messages: have it granted the right \"i\"";
+        return "the account may not insert messages: grant it the right \"i\"";
     }
     /* RFC 4314 section 2.1.1: an older server says "c" for what is "k" now. */
     if (check->rights[0] != '\0' && check->missing && strpbrk(check->rights, "kc") == NULL) {
-        return "it is not there, and the account may not make it: make it, or have it granted the right \"k\" above it";
+        return "the folder does not exist, and the account may not create it: create it, or grant the account the "
+               "right \"k\" on the folder above";
     }
-    return full ? "its quota is used up: make room, or have it raised" : NULL;
+    return full ? "the quota is used up: make room, or raise the quota" : NULL;
 }
 
 static void set_quota(json_t *folder, const char *name, const struct imapc_quota *quota)
@@ -257,8 +258,8 @@ static void write_probe(struct attempt *attempt)
                MAIL_ID_FIELD
                ": %s\r\nFrom: mailweir <mailweir@localhost>\r\nSubject: mailweir upstreams --probe, %s\r\n"
                "Message-ID: <%s@mailweir.invalid>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n"
-               "mailweir filed this to see whether mail can be filed here, and removes it at once.\r\n"
-               "If it still lies here, it may be deleted.\r\n",
+               "mailweir filed this message to test whether mail can be filed here, and removes it at once.\r\nIf it "
+               "is still here, you may delete it.\r\n",
                attempt->id, date, attempt->id);
 }
 
@@ -317,9 +318,9 @@ static bool tries_again(struct attempt *attempt, const struct fault *fault)
     if (!is_optional || fault->class != FAULT_TEMP || ++attempt->broken >= BROKEN_MAX) {
         return false;
     }
-    json_object_set_new(
-        attempt->result, "note",
-        json_sprintf("the session broke in %s (%s): mail is filed without asking it", fault->where, fault->text));
+    json_object_set_new(attempt->result, "note",
+                        json_sprintf("the session broke during %s (%s): mail is filed without that question",
+                                     fault->where, fault->text));
     buf_clear(&attempt->names.list);
     attempt->names.count = 0;
     for (size_t i = 0; i < attempt->names.check_count; i++) {
@@ -474,7 +475,7 @@ static void print_folder(const json_t *folder)
     const char *problem = document_member_text(folder, "problem"), *note = document_member_text(folder, "note");
     bool there = json_is_true(json_object_get(folder, "there"));
     printf("  folder         %s: %s", document_member_text(folder, "folder"),
-           there ? "there" : "not there, would be made");
+           there ? "there" : "does not exist, would be created");
     if (rights[0] != '\0') {
         printf(", rights \"%s\"%s", rights, there ? "" : " above it");
     }
@@ -498,7 +499,7 @@ static void print_names(const json_t *tried)
     const char *refused = document_member_text(names, "refused"), *character;
     json_t *words;
     if (names != NULL && refused[0] == '\0') {
-        printf("  names          no character was refused of those that some servers refuse\n");
+        printf("  names          the server takes every character that some servers refuse\n");
     }
     json_object_foreach(json_object_get(names, "words"), character, words)
     {
@@ -506,20 +507,19 @@ static void print_names(const json_t *tried)
     }
     if (folders != NULL) {
         char *key = json_dumps(folders, 0);
-        printf(
-            "  PROPOSED       \"folders\": %s in this upstream, so that each such name from mail gets a folder of its "
-            "own\n",
-            key);
+        printf("  PROPOSED       \"folders\": %s in this upstream, so that each such name from mail gets a folder of "
+               "its own\n",
+               key);
         free(key);
     } else if (refused[0] != '\0') {
-        printf("  names          all of them are replaced in what mail brings (\"folders\", or the profile)\n");
+        printf("  names          every such character in names from mail is replaced (\"folders\", or the profile)\n");
     }
 }
 
 static const char *probe_words(const json_t *probe)
 {
     return json_is_true(json_object_get(probe, "removed")) ? "filed, found by its id and removed"
-           : json_is_true(json_object_get(probe, "found")) ? "filed and found by its id, and not removed"
+           : json_is_true(json_object_get(probe, "found")) ? "filed and found by its id, but not removed"
            : json_is_true(json_object_get(probe, "filed")) ? "filed"
                                                            : "not filed";
 }
@@ -563,7 +563,7 @@ static void print_server(const json_t *tried)
     }
     json_array_foreach(json_object_get(tried, "folders_by_mail"), i, item)
     {
-        printf("  folder         %s: known only when a message comes\n", json_string_value(item));
+        printf("  folder         %s: known only when a message arrives\n", json_string_value(item));
     }
     print_names(tried);
     if (json_object_get(tried, "note") != NULL) {
@@ -598,7 +598,7 @@ void cli_upstreams_print_problems(const json_t *tried, FILE *out)
         }
     }
     if (fault == NULL && !json_is_true(json_object_get(tried, "folders_listed"))) {
-        print_problem(out, tried, "note", "the server does not name all of its folders; none is checked", NULL);
+        print_problem(out, tried, "note", "the server does not list all of its folders, so none is checked", NULL);
     }
 }
 

@@ -16,7 +16,7 @@ static void print_client(const json_t *client)
     queue_print_text(document_member_text(client, "client.address"));
     printf(" on ");
     queue_print_text(document_member_text(client, "listener"));
-    printf(": %" PRId64 " sessions, %" PRId64 " messages accepted, %" PRId64 " refusals; last seen %.19s\n",
+    printf(": sessions %" PRId64 ", messages accepted %" PRId64 ", refusals %" PRId64 "; last seen %.19s\n",
            document_member_number(client, "sessions"), document_member_number(client, "accepted"),
            document_member_number(client, "refused"), document_member_text(client, "last"));
     if (json_is_object(json_object_get(client, "last_refusal"))) {
@@ -53,7 +53,7 @@ static void print_all(const json_t *clients, const json_t *refusals, bool one)
         }
     }
     if (json_array_size(clients) + json_array_size(refusals) == 0) {
-        printf("%s\n", one ? "this client is not known" : "nobody came yet");
+        printf("%s\n", one ? "this client is not known" : "no client has connected yet");
     }
 }
 
@@ -80,7 +80,7 @@ int cmd_clients(const struct cli_command *command, int argc, char **argv)
     struct queue_options options = {0};
     int exit_code = EX_OK, others = queue_parse(&options, QUEUE_TAKES_NOTHING, command, argc, argv, &exit_code);
     if (others > 1) {
-        exit_code = cli_usage_error(command, "name one client's address, or none");
+        exit_code = cli_usage_error(command, "name the address of one client, or none");
         others = -1;
     }
     if (others >= 0 && queue_find_spool(&options, &exit_code) == 0) {

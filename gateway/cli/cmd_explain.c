@@ -314,14 +314,14 @@ static const char *missing(const struct arguments *arguments, int others)
     }
     if (arguments->recent) {
         return !arguments->diff || arguments->spool != NULL || others < 1
-                   ? "--recent goes with --diff, and takes the new rule files, or a folder of them"
+                   ? "--recent needs --diff, and takes the new rule files, or a folder of them"
                    : NULL;
     }
     if (others >= (arguments->diff ? 2 : 0) + (arguments->spool == NULL ? 1 : 0)) {
         return NULL;
     }
     return arguments->diff ? "--diff takes OLD, NEW and one or more messages, folders or mboxes, or --spool"
-                           : "which message? A file, a folder, an mbox, - for standard input, or --spool";
+                           : "name a message: a file, a folder, an mbox, - for standard input, or --spool";
 }
 
 int cmd_explain(const struct cli_command *command, int argc, char **argv)
@@ -334,7 +334,7 @@ int cmd_explain(const struct cli_command *command, int argc, char **argv)
         {.name = "from", .value = &arguments.from, .help = "envelope sender [Return-Path, else From]"},
         {.name = "to",
          .value = &arguments.to,
-         .help = "envelope recipients, with commas between [Delivered-To, else To]"},
+         .help = "envelope recipients, separated by commas [Delivered-To, else To]"},
         {.name = "client", .value = &arguments.client, .help = "the client's address [127.0.0.1]"},
         {.name = "helo", .value = &arguments.helo, .help = "the client's name"},
         {.name = "user", .value = &arguments.user, .help = "the authenticated user"},
@@ -345,21 +345,20 @@ int cmd_explain(const struct cli_command *command, int argc, char **argv)
         {.name = "now", .value = &arguments.now, .help = "time of reception, 2026-11-23T07:11:20Z [now]"},
         {.name = "default",
          .value = &arguments.fallback,
-         .help = "UPSTREAM:FOLDER of the default delivery, where there is no configuration"},
+         .help = "UPSTREAM:FOLDER of the default delivery, without a configuration"},
         {.name = "spool",
          .value = &arguments.spool,
-         .help = "take the messages that wait in this spool (its folder, or a configuration): all, or those whose ids "
-                 "follow"},
+         .help = "use the messages that wait in this spool (its folder, or a configuration): all, or those with the "
+                 "ids that follow"},
         {.name = "json", .flag = &arguments.json, .help = "print JSON"},
         {.name = "diff",
          .flag = &arguments.diff,
-         .help = "OLD NEW MESSAGE...: print only what NEW would route otherwise; each is a configuration, a rule file "
-                 "or a folder"},
+         .help = "OLD NEW MESSAGE...: print only messages that NEW would route differently; OLD and NEW are "
+                 "configurations, rule files or folders"},
         {.name = "recent",
          .flag = &arguments.recent,
-         .help =
-             "with --diff: NEW... are rule files or folders of them, tried on what the running gateway decided last "
-             "and on what waits there"},
+         .help = "with --diff: NEW... are rule files or folders of them, tried on the mail that the running gateway "
+                 "decided last and on what waits there"},
         {.name = NULL},
     };
     int exit_code;

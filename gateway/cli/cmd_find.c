@@ -160,10 +160,10 @@ static void print_end(const struct finding *finding)
         fprintf(stderr, "nothing found\n");
     }
     if (finding->after != NULL) {
-        fprintf(stderr, "there are more; --limit 0 lists all, --after %s goes on here\n", finding->after);
+        fprintf(stderr, "there are more; --limit 0 lists all, --after %s continues from here\n", finding->after);
     }
     if (finding->count > 0 && !finding->as_json && isatty(STDOUT_FILENO) == 1) {
-        printf("\nmailweir why ID tells the story of one, mailweir queue cat ID shows one that waits.\n");
+        printf("\nmailweir why ID shows the history of a message, mailweir queue cat ID prints one that waits.\n");
     }
 }
 
@@ -224,7 +224,7 @@ static void print_forgotten(const json_t *answer)
 {
     size_t i;
     json_t *line;
-    printf("forgotten: %" PRId64 " messages of the history, %" PRId64 " refusals, %" PRId64 " recent messages\n",
+    printf("forgotten: messages of the history: %" PRId64 ", refusals: %" PRId64 ", recent messages: %" PRId64 "\n",
            document_member_number(answer, "messages"), document_member_number(answer, "refusals"),
            document_member_number(answer, "recent"));
     printf("not reached:\n");
@@ -252,7 +252,7 @@ int cmd_forget(const struct cli_command *command, int argc, char **argv)
         return EX_CONFIG;
     }
     json_t *answer = NULL, *body = json_pack("{s:s, s:s}", "address", argv[1], "by", queue_operator());
-    exit_code = body == NULL ? cli_usage_error(command, "the address is no UTF-8")
+    exit_code = body == NULL ? cli_usage_error(command, "the address is not UTF-8")
                              : cli_api_call(api, "/api/v1/forget", body, &answer);
     if (exit_code == EX_OK && as_json) {
         queue_print_json(answer);

@@ -15,8 +15,8 @@ int cmd_health(const struct cli_command *command, int argc, char **argv)
         CLI_OPTION_CONFIG(&file),
         {.name = "address",
          .value = &address,
-         .help = "the admin server's address [$MAILWEIR_ADMIN, else the configuration's]"},
-        {.name = "live", .flag = &live, .help = "ask only whether the process works"},
+         .help = "address of the admin server [$MAILWEIR_ADMIN, else from the configuration]"},
+        {.name = "live", .flag = &live, .help = "ask only whether the process is alive"},
         {.name = "json", .flag = &as_json, .help = "print JSON: each check with its reason"},
         {.name = NULL}};
     int exit_code;

@@ -50,7 +50,7 @@ static int ask_person(const struct cli_command *command, const char **value, con
     }
     bool got = answer == CLI_ANSWER_GIVEN;
     if (usual == NULL && (!got || into[0] == '\0')) {
-        return cli_usage_error(command, "without an answer to \"%s\", say it with --%s", question, option);
+        return cli_usage_error(command, "there is no answer to \"%s\"; give it with --%s", question, option);
     }
     *value = got && into[0] != '\0' ? into : usual;
     return EX_OK;
@@ -70,7 +70,7 @@ static int ask_password(const struct cli_command *command, struct setup *setup)
                                CLI_ASK_MAX);
     }
     if (answer == CLI_ANSWER_NONE || setup->password[0] == '\0') {
-        return cli_usage_error(command, "without a password, name a file that holds it with --password-file");
+        return cli_usage_error(command, "there is no password; name a file that holds it with --password-file");
     }
     return EX_OK;
 }
@@ -85,15 +85,15 @@ static int ask_all(const struct cli_command *command, struct setup *setup)
 {
     int code = ask_person(command, &setup->server, "server", "1. The IMAP server, host:port (imap.example.net:993)",
                           NULL, setup->answers[0]);
-    code = code != EX_OK
-               ? code
-               : ask_person(command, &setup->username, "username", "2. The user name there", NULL, setup->answers[1]);
+    code = code != EX_OK ? code
+                         : ask_person(command, &setup->username, "username", "2. The user name on that server", NULL,
+                                      setup->answers[1]);
     code = code != EX_OK ? code : ask_password(command, setup);
     code = code != EX_OK ? code
-                         : ask_person(command, &setup->listen, "listen", "4. Where clients bring mail, address:port",
+                         : ask_person(command, &setup->listen, "listen", "4. Where clients send mail to, address:port",
                                       "127.0.0.1:2525", setup->answers[3]);
     return code != EX_OK ? code
-                         : ask_person(command, &setup->allow, "allow", "5. Who may send, networks with commas between",
+                         : ask_person(command, &setup->allow, "allow", "5. Networks that may send, separated by commas",
                                       is_loopback(setup->listen) ? LOCAL_ONLY : "10.0.0.0/8", setup->answers[4]);
 }
 
@@ -168,7 +168,7 @@ static int write_all(struct setup *setup)
 {
     json_t *configuration = configuration_of(setup);
     char *text = configuration == NULL ? NULL : json_dumps(configuration, JSON_INDENT(2));
-    int code = text == NULL ? cannot_init(setup->file, "an answer is no UTF-8") : EX_OK;
+    int code = text == NULL ? cannot_init(setup->file, "an answer is not UTF-8") : EX_OK;
     if (code == EX_OK && setup->password_file == NULL) {
         code = write_file(setup->secret, setup->password);
     }
@@ -203,12 +203,12 @@ static void compose(const struct setup *setup, struct buf *text)
     char date[DATE_LEN];
     int64_t now_ms = (int64_t)time(NULL) * 1000;
     date_rfc5322(now_ms, date);
-    buf_printf(
-        text,
-        "From: mailweir <mailweir@%s>\r\nTo: %s\r\nSubject: mailweir can file mail here\r\nDate: %s\r\n"
-        "Message-ID: <init.%lld@%s>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
-        "This message was filed by \"mailweir init\" on %s, to see whether it can be. It can; you may delete it.\r\n",
-        setup->hostname, setup->username, date, (long long)now_ms, setup->hostname, setup->hostname);
+    buf_printf(text,
+               "From: mailweir <mailweir@%s>\r\nTo: %s\r\nSubject: mailweir can file mail here\r\nDate: %s\r\n"
+               "Message-ID: <init.%lld@%s>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
+               "\"mailweir init\" on %s filed this message to test whether mail can be filed here. It can. You may "
+               "delete this message.\r\n",
+               setup->hostname, setup->username, date, (long long)now_ms, setup->hostname, setup->hostname);
 }
 
 static void set_up_append(CURL *curl, const struct setup *setup, const struct config_upstream *upstream,
@@ -260,11 +260,11 @@ static int send_message(const struct setup *setup, const struct config_upstream 
     buf_wipe(&password);
     buf_done(&sending.text);
     if (result != CURLE_OK) {
-        fprintf(stderr, "mailweir init: the test message was not taken: %s\n",
+        fprintf(stderr, "mailweir init: the test message was not filed: %s\n",
                 problem[0] == '\0' ? curl_easy_strerror(result) : problem);
         return 1;
     }
-    printf("a test message lies in %s of %s\n", setup->folder, setup->username);
+    printf("a test message was filed in %s of %s\n", setup->folder, setup->username);
     return EX_OK;
 }
 
@@ -272,9 +272,10 @@ static int try_it(const struct setup *setup)
 {
     struct config *config = cli_load_config(setup->file, true);
     if (config == NULL) {
-        fprintf(stderr,
-                "mailweir init: %s was written, and is not good yet: mend what stands above, then \"mailweir check\"\n",
-                setup->file);
+        fprintf(
+            stderr,
+            "mailweir init: %s was written, but is not good yet: fix what is said above, then run \"mailweir check\"\n",
+            setup->file);
         return EX_CONFIG;
     }
     printf("%s is good\n", setup->file);
@@ -297,7 +298,7 @@ static int set_up(const struct cli_command *command, struct setup *setup)
 {
     snprintf(setup->file, sizeof setup->file, "%s", cli_config_file(setup->config));
     if (net_file_stamp(setup->file) != 0 && !setup->force) {
-        fprintf(stderr, "mailweir init: %s is there already; --force writes it anew\n", setup->file);
+        fprintf(stderr, "mailweir init: %s exists already; --force overwrites it\n", setup->file);
         return EX_CANTCREAT;
     }
     if (setup->hostname == NULL) {
@@ -310,7 +311,7 @@ static int set_up(const struct cli_command *command, struct setup *setup)
     code = code != EX_OK ? code : write_all(setup);
     code = code != EX_OK ? code : try_it(setup);
     if (code == EX_OK) {
-        printf("\nmailweir run --config %s    starts the gateway\nmailweir status                 tells how it is\n",
+        printf("\nmailweir run --config %s    starts the gateway\nmailweir status                 shows its state\n",
                setup->file);
     }
     return code;
@@ -324,18 +325,18 @@ int cmd_init(const struct cli_command *command, int argc, char **argv)
          .value = &setup.config,
          .help = "the file to write [$MAILWEIR_CONFIG, else " CLI_CONFIG_FILE "]"},
         {.name = "server", .value = &setup.server, .help = "the IMAP server, host:port [port 993]"},
-        {.name = "username", .value = &setup.username, .help = "the user name there"},
-        {.name = "password-file",
-         .value = &setup.password_file,
-         .help = "a file that holds the password; else it is asked for"},
-        {.name = "listen", .value = &setup.listen, .help = "where clients bring mail [127.0.0.1:2525]"},
-        {.name = "allow", .value = &setup.allow, .help = "networks that may send, with commas between [this machine]"},
+        {.name = "username", .value = &setup.username, .help = "the user name on that server"},
+        {.name = "password-file", .value = &setup.password_file, .help = "a file that holds the password [asked for]"},
+        {.name = "listen", .value = &setup.listen, .help = "where clients send mail to [127.0.0.1:2525]"},
+        {.name = "allow", .value = &setup.allow, .help = "networks that may send, separated by commas [this machine]"},
         {.name = "folder", .value = &setup.folder, .help = "the folder for mail that no rule takes [INBOX]"},
         {.name = "spool", .value = &setup.spool, .help = "the folder of the queue [" SPOOL_FOLDER "]"},
         {.name = "hostname", .value = &setup.hostname, .help = "the gateway's name [this machine's]"},
-        {.name = "tls", .value = &setup.tls, .help = "implicit, starttls or none [by the port]"},
-        {.name = "ca-file", .value = &setup.ca_file, .help = "who signed the server's certificate [the system's list]"},
-        {.name = "force", .flag = &setup.force, .help = "write over what is there"},
+        {.name = "tls", .value = &setup.tls, .help = "implicit, starttls or none [decided by the port]"},
+        {.name = "ca-file",
+         .value = &setup.ca_file,
+         .help = "CA that signed the server's certificate [the system's CAs]"},
+        {.name = "force", .flag = &setup.force, .help = "overwrite an existing file"},
         {.name = "offline", .flag = &setup.offline, .help = "do not try the account, and send no test message"},
         {.name = "no-message", .flag = &setup.no_message, .help = "try the account, but send no test message"},
         {.name = NULL}};

@@ -17,7 +17,7 @@ static void tell_reloaded(const json_t *answer)
 static void tell_draining(const json_t *answer)
 {
     printf("draining: %" JSON_INTEGER_FORMAT " sessions and %" JSON_INTEGER_FORMAT
-           " deliveries under way end first; then the gateway does\n",
+           " deliveries under way are finished first; then the gateway exits\n",
            json_integer_value(json_object_get(answer, "sessions")),
            json_integer_value(json_object_get(answer, "active")));
 }

@@ -30,10 +30,10 @@ static int read_password(char into[CLI_ASK_SIZE])
     char again[CLI_ASK_SIZE];
     bool terminal = isatty(STDIN_FILENO) == 1;
     if (cli_ask_secret(terminal ? "New password: " : NULL, into) != CLI_ANSWER_GIVEN) {
-        return cannot_passwd("no password", "write one of at most 1000 octets on standard input");
+        return cannot_passwd("no password", "write a password of at most 1000 octets to standard input");
     }
-    if (terminal && (cli_ask_secret("The same again: ", again) != CLI_ANSWER_GIVEN || strcmp(into, again) != 0)) {
-        return cannot_passwd("the passwords are not the same", "");
+    if (terminal && (cli_ask_secret("Repeat the password: ", again) != CLI_ANSWER_GIVEN || strcmp(into, again) != 0)) {
+        return cannot_passwd("the passwords do not match", "");
     }
     explicit_bzero(again, sizeof again);
     return into[0] == '\0' ? cannot_passwd("the password is empty", "") : EX_OK;
@@ -146,10 +146,10 @@ int cmd_passwd(const struct cli_command *command, int argc, char **argv)
     const char *path = NULL, *senders = NULL;
     bool delete = false;
     const struct cli_option options[] = {
-        {.name = "users", .value = &path, .help = "the users file; made when it does not exist"},
+        {.name = "users", .value = &path, .help = "the users file; created if it does not exist"},
         {.name = "senders",
          .value = &senders,
-         .help = "addresses the user may send as, with commas between: *@example.net"},
+         .help = "addresses the user may send as, separated by commas: *@example.net"},
         {.name = "delete", .flag = &delete, .help = "delete the user"},
         {.name = NULL}};
     int exit_code;
@@ -161,7 +161,7 @@ int cmd_passwd(const struct cli_command *command, int argc, char **argv)
         return cli_usage_error(command, "--users is missing");
     }
     if (others != 1) {
-        return cli_usage_error(command, others == 0 ? "the user's name is missing" : "one name at a time");
+        return cli_usage_error(command, others == 0 ? "the user's name is missing" : "name one user at a time");
     }
     if (argv[1][0] == '\0' || strlen(argv[1]) > RECEPTION_USER_NAME_MAX || bytes_has_control(bytes_of(argv[1])) ||
         !bytes_is_utf8(bytes_of(argv[1]))) {

@@ -104,7 +104,7 @@ static int take_folder(const struct cli_command *command, struct asking *asking,
             options->folder = colon + 1;
         }
     }
-    return options->folder[0] == '\0' ? cli_usage_error(command, "--folder has no name behind the upstream's") : EX_OK;
+    return options->folder[0] == '\0' ? cli_usage_error(command, "--folder names an upstream but no folder") : EX_OK;
 }
 
 static int take_options(const struct cli_command *command, struct asking *asking, const char *server,
@@ -117,7 +117,7 @@ static int take_options(const struct cli_command *command, struct asking *asking
     asking->options.address = server == NULL ? NULL : &asking->address;
     if (timeout != NULL &&
         (units_duration(bytes_of(timeout), &asking->options.timeout_ms) < 0 || asking->options.timeout_ms == 0)) {
-        return cli_usage_error(command, "--timeout: \"%s\" is no duration such as 30s", timeout);
+        return cli_usage_error(command, "--timeout: \"%s\" is not a duration such as 30s", timeout);
     }
     return take_folder(command, asking, folder);
 }
@@ -131,33 +131,37 @@ int cmd_probe(const struct cli_command *command, int argc, char **argv)
         {.name = "json", .flag = &asking.as_json, .help = "print JSON"},
         {.name = "server",
          .value = &server,
-         .help = "where the front door is, from here: host:port [as the configuration says]"},
-        {.name = "ca-file", .value = &asking.options.ca_file, .help = "who signed the certificate of the front door"},
+         .help = "address of the front door, as seen from here: host:port [from the configuration]"},
+        {.name = "ca-file",
+         .value = &asking.options.ca_file,
+         .help = "CA that signed the certificate of the front door"},
         {.name = "to",
          .value = &asking.options.to,
-         .help = "another recipient: your own rules must bring the message into --folder"},
+         .help = "send to this recipient instead; your rules must file the message into --folder"},
         {.name = "folder",
          .value = &folder,
-         .help = "with --to: the folder, or UPSTREAM:FOLDER, where it is to arrive"},
-        {.name = "timeout", .value = &timeout, .help = "how long it may take [as the configuration says, or 60s]"},
+         .help = "with --to: the folder, or UPSTREAM:FOLDER, where the message should arrive"},
+        {.name = "timeout",
+         .value = &timeout,
+         .help = "how long to wait for the message [from the configuration, else 60s]"},
         {.name = NULL}};
     int exit_code;
     if (cli_parse_options(command, options, argc, argv, &exit_code) < 0) {
         return exit_code;
     }
     if ((asking.options.to == NULL) != (folder == NULL)) {
-        return cli_usage_error(command, "--to and --folder go together: whom to write to, and where that arrives");
+        return cli_usage_error(command,
+                               "--to and --folder go together: the recipient, and the folder where its mail arrives");
     }
     struct config *config = cli_load_config(file, false);
     if (config == NULL) {
         return EX_CONFIG;
     }
     if (!config->probe.enabled) {
-        fprintf(
-            stderr,
-            "mailweir probe: %s names no folder for the probe: add \"probe\": {\"folder\": \"mailweir-probe\"} (and "
-            "\"every\": \"5m\", to have it done by itself), then \"mailweir reload\"\n",
-            config->file);
+        fprintf(stderr,
+                "mailweir probe: %s names no folder for the probe: add \"probe\": {\"folder\": \"mailweir-probe\"} "
+                "(and \"every\": \"5m\" to repeat the probe by itself), then \"mailweir reload\"\n",
+                config->file);
         exit_code = EX_CONFIG;
     } else {
         asking.config = asking.options.config = config;

@@ -18,34 +18,34 @@ static const struct verb {
     int most;       /* arguments beside the options */
     const char *arguments, *summary, *example;
 } verbs[] = {
-    {"summary", queue_summary, QUEUE_TAKES_NOTHING, 0, "", "numbers by upstream and state, and what is paused",
+    {"summary", queue_summary, QUEUE_TAKES_NOTHING, 0, "", "counts by upstream and state, and what is paused",
      "  mailweir queue summary\n"},
     {"list", queue_list, QUEUE_TAKES_SELECTION | QUEUE_TAKES_RECIPIENT | QUEUE_TAKES_LIMIT, 0, "[SELECTION]",
-     "deliveries, the newest first",
+     "list deliveries, newest first",
      "  mailweir queue list --state dead         the dead letters, with their reasons\n  mailweir queue list --to ops "
      "--since 2h\n"},
-    {"show", queue_show, QUEUE_TAKES_NOTHING, 1, "ID", "one message with its deliveries and attempts",
+    {"show", queue_show, QUEUE_TAKES_NOTHING, 1, "ID", "show one message with its deliveries and attempts",
      "  mailweir queue show 01M8SDXGG18TD8B6RV9EQ8WK1M\n"},
-    {"cat", queue_cat, QUEUE_TAKES_NOTHING, 1, "ID", "the message as it was received",
+    {"cat", queue_cat, QUEUE_TAKES_NOTHING, 1, "ID", "print the message as it was received",
      "  mailweir queue cat 01M8SDXGG18TD8B6RV9EQ8WK1M > message.eml\n"},
     {"retry", queue_change, CHOICE | QUEUE_TAKES_AGAIN, 1, "ID | SELECTION | --all [--dry-run] [--again]",
      "try waiting deliveries and dead letters now",
-     "  mailweir queue retry --upstream corp     all that waits for that server, now\n"},
+     "  mailweir queue retry --upstream corp     everything that waits for that server\n"},
     {"hold", queue_change, CHOICE, 1, "ID | SELECTION | --all [--dry-run]",
      "keep deliveries back until they are released",
-     "  mailweir queue hold --rule invoices      until somebody releases them\n"},
+     "  mailweir queue hold --rule invoices      they wait until somebody releases them\n"},
     {"release", queue_change, CHOICE, 1, "ID | SELECTION | --all [--dry-run]", "let held deliveries go",
      "  mailweir queue release --all\n"},
     {"drop", queue_change, CHOICE, 1, "ID | SELECTION | --all [--dry-run]", "give deliveries up for good",
-     "  mailweir queue drop --to ops@example.net --dry-run    which it would be\n"},
+     "  mailweir queue drop --to ops@example.net --dry-run    which ones would be dropped\n"},
     {"reroute", queue_reroute, CHOICE | QUEUE_TAKES_AGAIN, 1, "ID | SELECTION | --all [--dry-run] [--again]",
-     "run today's rules over what waits",
-     "  mailweir queue reroute --state dead --dry-run    where the rules of today would send them\n"},
+     "decide again by the rules in force",
+     "  mailweir queue reroute --state dead --dry-run    where the rules in force would send them\n"},
     {"export", queue_export, QUEUE_TAKES_SELECTION | QUEUE_TAKES_ALL | QUEUE_TAKES_TARGET, 1,
      "ID | SELECTION | --all --to PATH", "copy messages out, as .eml files or an mbox",
      "  mailweir queue export --all --to mail/   every message, with the facts for an import\n"},
     {"import", queue_import, QUEUE_TAKES_MESSAGES | QUEUE_TAKES_DRY_RUN, INT_MAX, "PATH ... [--by-rules] [--dry-run]",
-     "take messages in: files, folders, Maildirs, mboxes",
+     "import messages: files, folders, Maildirs, mboxes",
      "  mailweir queue import mail/              what an export wrote, with its facts\n  mailweir queue import "
      "old.mbox --recipients ops@example.net --by-rules\n"},
     {"pause", queue_change, QUEUE_TAKES_NOTHING, 1, "[UPSTREAM]", "deliver nothing to an upstream, or to all",
@@ -61,7 +61,7 @@ static int print_verbs(FILE *out)
     for (size_t i = 0; i < VERB_COUNT; i++) {
         fprintf(out, "  %-8s %-46s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
     }
-    fprintf(out, "\nA SELECTION is made of --state, --upstream, --folder, --from, --to, --subject, "
+    fprintf(out, "\nA SELECTION combines --state, --upstream, --folder, --from, --to, --subject, "
                  "--rule,\n--message-id, --since and --older.\n"
                  "\"mailweir queue VERB --help\" lists the options.\n");
     return out == stdout ? EX_OK : EX_USAGE;
@@ -76,7 +76,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
     struct queue_options options = {0};
     int exit_code = EX_OK, others = queue_parse(&options, verb->takes, &command, argc, argv, &exit_code);
     if (others > verb->most) {
-        exit_code = cli_usage_error(&command, "\"%s\" is one argument too many", argv[1 + verb->most]);
+        exit_code = cli_usage_error(&command, "unexpected argument \"%s\"", argv[1 + verb->most]);
     } else if (others >= 0 && queue_find_spool(&options, &exit_code) == 0) {
         exit_code = verb->run(&options, others + 1, argv);
     }

@@ -78,15 +78,14 @@ static int rebuild(const char *path, bool as_json)
            " deliveries were settled before; %" PRIu64 " damaged\n",
            result.messages, result.deliveries, result.settled, result.damaged);
     if (result.torn + result.void_records > 0) {
-        printf("%" PRIu64 " records were not written to their end, and %" PRIu64
-               " are of batches that failed: nobody was told that they were taken\n",
+        printf("%" PRIu64 " records were not completely written, and %" PRIu64
+               " belong to batches that failed: no sender was told that they were accepted\n",
                result.torn, result.void_records);
     }
     if (!result.old_index) {
         printf("The old index cannot be read. %" PRIu64 " decisions of operators (hold, release, drop, reroute, pause) "
-               "come from their journal; what was retried, the"
-               " attempts and the history of settled messages are lost, and each delivery is looked for before it is "
-               "sent.\n",
+               "come from their journal; retries, attempts and the history of settled messages are lost, and each "
+               "delivery is looked for on its server before it is sent.\n",
                result.decisions);
     }
     return result.damaged == 0 ? EX_OK : 1;
@@ -116,10 +115,9 @@ static int copy_spool(const char *from, const char *to, bool restores, bool as_j
     printf("%" PRIu64 " messages with %" PRIu64 " octets are in %s, each read back; %" PRIu64 " damaged\n",
            result.messages, result.octets, to, result.damaged);
     printf(restores ? "%" PRIu64 " open deliveries are in doubt: each is looked for on its server before it is sent. "
-                      "The copy that this one was made of must not run.\n"
-                    : "%" PRIu64
-                      " open deliveries are in doubt in the copy: where it is restored, each is looked for on "
-                      "its server before it is sent. Never run it beside the original.\n",
+                      "The spool that this copy was made from must not run any more.\n"
+                    : "%" PRIu64 " open deliveries are in doubt in the copy: after a restore, each is looked for on "
+                      "its server before it is sent. Never run the copy beside the original.\n",
            result.deliveries);
     return result.damaged == 0 ? EX_OK : 1;
 }

@@ -89,7 +89,7 @@ int cmd_test(const struct cli_command *command, int argc, char **argv)
     const char *file = NULL, *fallback = NULL;
     bool tap = false, json = false;
     const struct cli_option options[] = {
-        {.name = "config", .value = &file, .help = "the configuration file whose rules are tested"},
+        {.name = "config", .value = &file, .help = "test the rules of this configuration file"},
         {.name = "tap", .flag = &tap, .help = "print TAP"},
         {.name = "json", .flag = &json, .help = "print JSON"},
         {.name = "default",
@@ -103,10 +103,10 @@ int cmd_test(const struct cli_command *command, int argc, char **argv)
         return exit_code;
     }
     if (tap && json) {
-        return cli_usage_error(command, "--tap and --json are two forms");
+        return cli_usage_error(command, "choose --tap or --json, not both");
     }
     if (others > 0 && file != NULL) {
-        return cli_usage_error(command, "rule files stand alone, or come from the configuration");
+        return cli_usage_error(command, "name rule files, or a configuration, not both");
     }
     const char *config = cli_config_file(file);
     struct cli_rules rules;
@@ -116,8 +116,8 @@ int cmd_test(const struct cli_command *command, int argc, char **argv)
         bool nowhere = false;
         failed = run_tests(rules.set, tap ? FORM_TAP : json ? FORM_JSON : FORM_TEXT, &nowhere);
         if (nowhere && others > 0 && fallback == NULL) {
-            fputs("mailweir: without a configuration, what names no upstream and what no rule takes goes to "
-                  "\"default:INBOX\"; --default UPSTREAM:FOLDER says where yours would go\n",
+            fputs("mailweir: without a configuration, deliveries without an upstream, and mail that no rule takes, go "
+                  "to \"default:INBOX\"; --default UPSTREAM:FOLDER sets your own default\n",
                   stderr);
         }
     }

@@ -174,7 +174,7 @@ int cmd_top(const struct cli_command *command, int argc, char **argv)
         return exit_code;
     }
     if (times != NULL && (!bytes_to_u64(bytes_of(times), &live.left) || live.left == 0)) {
-        return cli_usage_error(command, "\"%s\" is no number of times", times);
+        return cli_usage_error(command, "\"%s\" is not a number of times", times);
     }
     live.as_json = live.as_json || isatty(STDOUT_FILENO) != 1;
     live.colour = cli_has_colour(STDOUT_FILENO);

@@ -81,7 +81,7 @@ static int follow_trace(struct cli_api *api, const struct options *options, cons
                           .out = colour ? "\033[33m" : "",
                           .end = colour ? "\033[0m" : ""};
     hold_signals();
-    fprintf(stderr, "trace %" PRId64 " is on for %" PRId64 " s, up to %" PRId64 " octets; Ctrl-C ends it\n", watch.id,
+    fprintf(stderr, "trace %" PRId64 " runs for %" PRId64 " s, up to %" PRId64 " octets; Ctrl-C ends it\n", watch.id,
             (int64_t)json_integer_value(json_object_get(trace, "seconds_left")),
             (int64_t)json_integer_value(json_object_get(trace, "octets_left")));
     int exit_code = cli_api_follow(api, "/api/v1/events", on_event, &watch);
@@ -138,14 +138,16 @@ int cmd_trace(const struct cli_command *command, int argc, char **argv)
     struct options options = {0};
     const struct cli_option known[] = {
         CLI_OPTION_CONFIG(&options.config),
-        {.name = "upstream", .value = &options.upstream, .help = "what is said with this upstream (IMAP)"},
-        {.name = "listener", .value = &options.listener, .help = "what clients of this listener say (SMTP)"},
-        {.name = "client", .value = &options.client, .help = "only clients with this address, or of this network"},
-        {.name = "for", .value = &options.time, .help = "how long [10m]"},
-        {.name = "size", .value = &options.size, .help = "how much at most [1MiB]"},
-        {.name = "list", .flag = &options.list, .help = "only tell which traces are on"},
+        {.name = "upstream", .value = &options.upstream, .help = "trace the IMAP dialogue with this upstream"},
+        {.name = "listener",
+         .value = &options.listener,
+         .help = "trace the SMTP dialogue with clients of this listener"},
+        {.name = "client", .value = &options.client, .help = "trace only clients with this address or in this network"},
+        {.name = "for", .value = &options.time, .help = "how long to trace [10m]"},
+        {.name = "size", .value = &options.size, .help = "how much to trace at most [1MiB]"},
+        {.name = "list", .flag = &options.list, .help = "only list the traces that are running"},
         {.name = "off", .flag = &options.off, .help = "end all traces"},
-        {.name = "json", .flag = &options.json, .help = "one JSON object for each line"},
+        {.name = "json", .flag = &options.json, .help = "one JSON object per line"},
         {.name = NULL}};
     int exit_code;
     if (cli_parse_options(command, known, argc, argv, &exit_code) < 0) {

@@ -64,7 +64,7 @@ static void print_profiles(void)
             }
         }
     }
-    printf("\nWhat a profile does not name is as in \"generic\". \"connections\", \"retry.settle\" and the keys of "
+    printf("\nWhat a profile does not set is as in \"generic\". \"connections\", \"retry.settle\" and the keys of "
            "\"limits\" override each value.\n");
 }
 
@@ -112,11 +112,12 @@ int cmd_upstreams(const struct cli_command *command, int argc, char **argv)
     bool profiles = false, as_json = false;
     const struct cli_option options[] = {
         CLI_OPTION_CONFIG(&file),
-        {.name = "json", .flag = &as_json, .help = "everything that was found, as JSON"},
+        {.name = "json", .flag = &as_json, .help = "print everything that was found, as JSON"},
         {.name = "probe",
          .value = &probe,
-         .help = "file a message into this folder, find it by its id and remove it; try names by making folders"},
-        {.name = "profiles", .flag = &profiles, .help = "print what is known about kinds of servers"},
+         .help =
+             "file a message into this folder, find it by its id and remove it; test folder names by creating some"},
+        {.name = "profiles", .flag = &profiles, .help = "print what mailweir knows about kinds of servers"},
         {.name = NULL}};
     int exit_code;
     int names = cli_parse(command, options, argc, argv, &exit_code);

@@ -32,7 +32,7 @@ static size_t tell_refusals(const struct queue_options *options, const char *id)
     if (count > 0 && options->json) {
         queue_print_json(refusals);
     } else if (count > 0) {
-        printf("message %s\n  refused     nothing of it was kept:\n", id);
+        printf("message %s\n  refused     nothing of the message was kept:\n", id);
         json_array_foreach(refusals, i, refusal)
         {
             cli_refusal_print(refusal, 2);
@@ -46,10 +46,13 @@ static size_t tell_refusals(const struct queue_options *options, const char *id)
 static void say_unknown(int argc, char **argv)
 {
     if (argc == 1) {
-        fprintf(stderr, "mailweir: no message is known as %s; settled ones are kept for the configured history only\n",
+        fprintf(stderr,
+                "mailweir: no message with the id %s is known; settled messages are kept only as long as \"history\" "
+                "in the configuration says\n",
                 argv[0]);
     } else {
-        fprintf(stderr, "mailweir: no message is known that lies in %s of %s as UID %s\n", argv[1], argv[0], argv[2]);
+        fprintf(stderr, "mailweir: no message is known that was filed in %s of %s as UID %s\n", argv[1], argv[0],
+                argv[2]);
     }
 }
 

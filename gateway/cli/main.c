@@ -17,22 +17,22 @@
 static int run_completion(const struct cli_command *command, int argc, char **argv);
 
 static const struct cli_command commands[] = {
-    {"run", cmd_run, "[--config FILE]", "Receive mail, decide by the rules, deliver: the gateway itself.",
+    {"run", cmd_run, "[--config FILE]", "Run the gateway: receive mail, decide by the rules, deliver.",
      "  mailweir run --config ./mailweir.json    in the foreground; the log goes to standard error\n"},
     {"init", cmd_init, "[--config FILE] [--server HOST:PORT] [--username NAME] [OPTIONS]",
-     "Write a first configuration by five questions, check it, try the account, file a test message.",
-     "  mailweir init                            asks\n"
-     "  mailweir init --config mailweir.json --server imap.example.net --username shared@example.net "
+     "Write a first configuration from five questions, check it, try the account, file a test message.",
+     "  mailweir init                            asks the questions\n  mailweir init --config mailweir.json --server "
+     "imap.example.net --username shared@example.net "
      "--password-file pw --listen 0.0.0.0:2525 --allow 10.0.0.0/8\n"},
     {"check", cmd_check, "[--config FILE] [--upstreams [--probe FOLDER]] [--database] [--json]",
      "Check the configuration and the rule files without running them.",
-     "  mailweir check                           exit 0: good; 78: the configuration or a rule is wrong\n"
-     "  mailweir check --upstreams               log in at every server, too; exit 1 when one does not let us in\n"
+     "  mailweir check                           exit 0: good; 78: the configuration or a rule is wrong\n  mailweir "
+     "check --upstreams               also log in to every server; exit 1 when a login fails\n"
      "  mailweir check --database                connect to the spool in PostgreSQL; exit 1 when none could run "
      "there\n"},
     {"test", cmd_test, "[--config FILE] [--tap | --json] [--default UPSTREAM:FOLDER] [RULES...]",
-     "Run the tests that stand beside the rules.",
-     "  mailweir test rules.d/ci.json            the tests of one file, without a configuration\n"},
+     "Run the tests in the rule files.",
+     "  mailweir test rules.d/ci.json            the tests in one file, without a configuration\n"},
     {"explain", cmd_explain,
      "[--config FILE] [--json] [--diff OLD NEW | --diff --recent NEW...] [--spool PATH] [--from A] [--to B] [--client "
      "IP] [--helo H] [--user U] "
@@ -40,26 +40,25 @@ static const struct cli_command commands[] = {
      "Show what the rules would do with a message, and why.",
      "  mailweir explain --from ci@build.example --to ops@example.net mail.eml\n"
      "  mailweir explain --diff rules.d new-rules.d mail/    which messages would go elsewhere\n"
-     "  mailweir explain --diff --recent new-rules.d         the same over what the gateway decided last\n"},
-    {"status", cmd_status, "[--config FILE] [--json]", "Show how the running gateway is, at a glance.",
-     "  mailweir status                          what needs you comes first, with the command that mends it\n"
+     "  mailweir explain --diff --recent new-rules.d         the same over the mail that the gateway decided last\n"},
+    {"status", cmd_status, "[--config FILE] [--json]", "Show the state of the running gateway at a glance.",
+     "  mailweir status                          what needs you comes first, with the command that fixes it\n"
      "  mailweir status --json | jq .upstreams\n"},
     {"top", cmd_top, "[--config FILE] [--json] [--times N]", "Watch the running gateway live.",
-     "  mailweir top                             s sorts the rules, ? lists the keys, q ends\n"
+     "  mailweir top                             s sorts the rules, ? lists the keys, q quits\n"
      "  mailweir top --json --times 1            one second as JSON\n"},
     {"trace", cmd_trace, "(--upstream NAME | --listener NAME | --client NETWORK) [OPTIONS]",
-     "Show what is said with an upstream or by clients, without secrets.",
-     "  mailweir trace --upstream corp           what is said with the server of that name, from now on\n"
+     "Show the dialogue with an upstream or with clients, live and without secrets.",
+     "  mailweir trace --upstream corp           the IMAP dialogue with that upstream, from now on\n"
      "  mailweir trace --client 10.20.0.7        what that printer says and hears\n"},
-    {"health", cmd_health, "[--config FILE] [--live] [--json]", "Exit with 0 when the running gateway takes mail.",
+    {"health", cmd_health, "[--config FILE] [--live] [--json]", "Exit with 0 if the running gateway takes mail.",
      "  mailweir health                          for containers and load balancers: 0 ready, 1 not\n"
      "  mailweir health --live                   whether the process answers at all\n"},
-    {"reload", cmd_reload, "[--config FILE] [--json]",
-     "Have the running gateway load its configuration and rules again.",
-     "  mailweir reload                          says what is wrong; then what ran before goes on\n"},
+    {"reload", cmd_reload, "[--config FILE] [--json]", "Make the running gateway reload its configuration and rules.",
+     "  mailweir reload                          on errors it says what is wrong, and the previous rules stay\n"},
     {"drain", cmd_drain, "[--config FILE] [--json]",
-     "Have the running gateway take nothing new, finish what is under way, and end.",
-     "  mailweir drain                           other nodes of the same queue go on with what waits\n"},
+     "Make the running gateway take no new mail, finish what is under way, and exit.",
+     "  mailweir drain                           other nodes of the same queue deliver what waits\n"},
     {"queue", cmd_queue, "VERB [SELECTION] [OPTIONS]", "Look at the queue and change it, also while the gateway runs.",
      "  mailweir queue list --state dead         the dead letters, with their reasons\n"
      "  mailweir queue retry --upstream corp     try them again now\n"
@@ -67,15 +66,16 @@ static const struct cli_command commands[] = {
     {"spool", cmd_spool, "check | rebuild | backup FOLDER | restore FOLDER | migrate | move [OPTIONS]",
      "Check the spool, make its index anew, copy it while the gateway runs, take a copy back; make its tables in "
      "PostgreSQL, or move what waits there and back.",
-     "  mailweir spool backup /backup/today      a copy of what waits, read back and checked; the gateway may run\n"
-     "  mailweir spool restore /backup/today     into an empty spool: what may be filed already is looked for first\n"},
+     "  mailweir spool backup /backup/today      a checked copy of the mail that waits; the gateway may run\n"
+     "  mailweir spool restore /backup/today     into an empty spool; mail that may be filed already is looked for "
+     "first\n"},
     {"clients", cmd_clients, "[--config FILE] [--spool FOLDER] [--json] [ADDRESS]",
-     "Who came to the listeners, what became of it, and what they heard when they were refused.",
-     "  mailweir clients                         everybody, with the last refusal of each\n"
-     "  mailweir clients 10.20.0.7               all that is known of that printer\n"},
-    {"why", cmd_why, "ID | MESSAGE-ID | UPSTREAM FOLDER UID", "What happened to a message, and why.",
+     "Show the clients that connected, what became of their mail, and the refusals they heard.",
+     "  mailweir clients                         all clients, with the last refusal of each\n"
+     "  mailweir clients 10.20.0.7               everything known about that printer\n"},
+    {"why", cmd_why, "ID | MESSAGE-ID | UPSTREAM FOLDER UID", "Show what happened to a message, and why.",
      "  mailweir why '<20261201.7@build.example>'    by its Message-ID\n"
-     "  mailweir why corp CI/web 4711                by where it lies\n"},
+     "  mailweir why corp CI/web 4711                by the place where it was filed\n"},
     {"find", cmd_find, "[--limit N] [--json] [WORD | FIELD:WORD ...]",
      "Find messages by subject, people, state and time: filed, waiting, held, dead or refused.",
      "  mailweir find invoice                    in subjects, names and addresses\n"
@@ -85,26 +85,27 @@ static const struct cli_command commands[] = {
      "word* is the beginning of a word, @domain and local@ are parts of an address, -field:word excludes\n"},
     {"forget", cmd_forget, "[--config FILE] [--json] ADDRESS",
      "Erase an address from history, search, refusals and recent messages, and say what is left elsewhere.",
-     "  mailweir forget anna@example.net         asks the running gateway; mail that waits stays\n"},
+     "  mailweir forget anna@example.net         asks the running gateway; mail that still waits stays\n"},
     {"upstreams", cmd_upstreams, "[--config FILE] [--probe FOLDER] [--profiles] [--json] [login] [UPSTREAM...]",
-     "Try every upstream: connect, TLS, log in; or show what is known about kinds of servers.",
-     "  mailweir upstreams                       every account: does it let us in, and is there room?\n"
+     "Try every upstream: connect, TLS, log in; or show what mailweir knows about kinds of servers.",
+     "  mailweir upstreams                       every account: does the login work, and is there room?\n"
      "  mailweir upstreams corp --probe Tests    file a message there, find it, remove it\n"},
     {"probe", cmd_probe,
      "[--config FILE] [--server HOST:PORT] [--to ADDRESS --folder FOLDER] [--timeout TIME] [--json]",
-     "Send a message through the front door, read it back from its folder, remove it: does mail arrive?",
-     "  mailweir probe                           exit 0: it arrived; 1: which step does not work, and what to do\n"},
+     "Test whether mail arrives: send a message through the front door, read it back from its folder, remove it.",
+     "  mailweir probe                           exit 0: the message arrived; 1: says which step failed, and what to "
+     "do\n"},
     {"schema", cmd_schema, "[config | rules]", "Print the JSON Schema of the configuration file, or of rule files.",
      "  mailweir schema rules > rules.schema.json    for editors that complete and check\n"},
     {"passwd", cmd_passwd, "--users FILE [--senders PATTERNS] [--delete] NAME",
-     "Add a user who may authenticate, change a password, or delete a user.",
+     "Add a user who may log in, change a password, or delete a user.",
      "  mailweir passwd --users users.json app1 --senders '*@apps.example'\n"},
-    {"manual", cmd_manual, "", "Print the manual of the configuration file, for man.",
-     "  mailweir manual | man -l -\n"},
+    {"manual", cmd_manual, "", "Print the manual page of the configuration file.", "  mailweir manual | man -l -\n"},
     {"completion", run_completion, "bash | zsh | fish",
      "Print a completion script for a shell: commands, options, states, upstreams, rules, ids.",
      "  mailweir completion bash > /etc/bash_completion.d/mailweir\n"
-     "  mailweir completion --words upstreams    what the script asks: states, upstreams, listeners, rules or ids\n"},
+     "  mailweir completion --words upstreams    what the script asks for: states, upstreams, listeners, rules or "
+     "ids\n"},
     {"version", cmd_version, "[--json]", "Print the version.", "  mailweir version --json\n"},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -120,7 +121,7 @@ static void print_usage(FILE *out)
     for (const struct cli_command *command = commands; command->name != NULL; command++) {
         fprintf(out, "  %-10s %s\n", command->name, command->summary);
     }
-    fprintf(out, "\n\"mailweir help COMMAND\" or \"mailweir COMMAND --help\" explains one.\n");
+    fprintf(out, "\n\"mailweir help COMMAND\" or \"mailweir COMMAND --help\" explains a command.\n");
 }
 
 /* What was read as JSON may have been a password. */

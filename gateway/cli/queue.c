@@ -27,18 +27,18 @@ static int take_numbers(struct queue_options *options, const struct cli_command 
     uint64_t age;
     if (options->older != NULL) {
         if (units_duration(bytes_of(options->older), &age) != 0) {
-            return cli_usage_error(command, "\"%s\" is no duration such as 30m or 5d", options->older);
+            return cli_usage_error(command, "\"%s\" is not a duration such as 30m or 5d", options->older);
         }
         options->select.before_ms = queue_now_ms() - (int64_t)age;
     }
     if (options->since != NULL) {
         if (units_duration(bytes_of(options->since), &age) != 0) {
-            return cli_usage_error(command, "\"%s\" is no duration such as 30m or 5d", options->since);
+            return cli_usage_error(command, "\"%s\" is not a duration such as 30m or 5d", options->since);
         }
         options->select.since_ms = queue_now_ms() - (int64_t)age;
     }
     if (options->limit != NULL && !bytes_to_u64(bytes_of(options->limit), &options->limit_number)) {
-        return cli_usage_error(command, "\"%s\" is no number", options->limit);
+        return cli_usage_error(command, "\"%s\" is not a number", options->limit);
     }
     if (options->select.state != NULL && store_state_of(options->select.state) < 0) {
         return cli_usage_error(command, "\"%s\" is no state: " STORE_STATE_WORDS, options->select.state);
@@ -59,31 +59,34 @@ int queue_parse(struct queue_options *options, unsigned takes, const struct cli_
     const unsigned selection = QUEUE_TAKES_SELECTION, messages = QUEUE_TAKES_MESSAGES;
     const struct row rows[] = {
         {0, CLI_OPTION_CONFIG(&options->config_file)},
-        {0, {"spool", &options->path, NULL, "the spool's folder [the configuration's]"}},
+        {0, {"spool", &options->path, NULL, "the spool's folder [from the configuration]"}},
         {0, {"json", NULL, &options->json, "JSON instead of text, one object on each line"}},
         {selection, {"state", &select->state, NULL, STORE_STATE_WORDS}},
         {selection, {"upstream", &select->upstream, NULL, "deliveries to this upstream"}},
-        {selection, {"folder", &select->folder, NULL, "into this folder"}},
-        {selection, {"from", &select->sender, NULL, "from this envelope sender"}},
-        {selection, {"rule", &select->rule, NULL, "that this rule asked for"}},
-        {selection, {"message-id", &select->message_id, NULL, "with this Message-ID field"}},
-        {selection, {"older", &options->older, NULL, "received longer ago than this (2h, 5d)"}},
-        {selection, {"since", &options->since, NULL, "received within this time (2h, 5d)"}},
-        {selection, {"subject", &select->subject, NULL, "whose subject holds this text"}},
-        {QUEUE_TAKES_RECIPIENT, {"to", &select->to, NULL, "for a recipient whose address holds this text"}},
+        {selection, {"folder", &select->folder, NULL, "deliveries into this folder"}},
+        {selection, {"from", &select->sender, NULL, "deliveries from this envelope sender"}},
+        {selection, {"rule", &select->rule, NULL, "deliveries that this rule asked for"}},
+        {selection, {"message-id", &select->message_id, NULL, "the message with this Message-ID"}},
+        {selection, {"older", &options->older, NULL, "messages received longer ago than this (2h, 5d)"}},
+        {selection, {"since", &options->since, NULL, "messages received within this time (2h, 5d)"}},
+        {selection, {"subject", &select->subject, NULL, "messages whose subject contains this text"}},
+        {QUEUE_TAKES_RECIPIENT,
+         {"to", &select->to, NULL, "deliveries for a recipient whose address contains this text"}},
         {QUEUE_TAKES_LIMIT,
-         {"limit", &options->limit, NULL, "how many to list; 0 is all of them [find 50, queue list 100]"}},
-        {QUEUE_TAKES_AFTER, {"after", &options->after, NULL, "where the search before this one ended"}},
+         {"limit", &options->limit, NULL, "how many to list; 0 lists all [find 50, queue list 100]"}},
+        {QUEUE_TAKES_AFTER, {"after", &options->after, NULL, "continue where the previous search ended"}},
         {QUEUE_TAKES_ALL, {"all", NULL, &options->all, "every delivery that is not settled"}},
-        {QUEUE_TAKES_DRY_RUN, {"dry-run", NULL, &options->dry_run, "tell what would happen, and change nothing"}},
+        {QUEUE_TAKES_DRY_RUN, {"dry-run", NULL, &options->dry_run, "show what would happen, and change nothing"}},
         {QUEUE_TAKES_AGAIN,
          {"again", NULL, &options->again,
-          "also what may lie there already, without a look: your word that a second copy does no harm"}},
+          "include deliveries that may have been filed already, without looking for them first: you accept a second "
+          "copy"}},
         {QUEUE_TAKES_TARGET, {"to", &options->to, NULL, "the folder or file to export to"}},
         {QUEUE_TAKES_TARGET, {"format", &options->format, NULL, "eml (one file for each message) or mbox [eml]"}},
-        {messages, {"from", &select->sender, NULL, "who sent what has no facts; without it, the header says"}},
-        {messages, {"recipients", &options->recipients, NULL, "for whom what has no facts is, with commas between"}},
-        {messages, {"by-rules", NULL, &options->by_rules, "let today's rules decide about all of it"}},
+        {messages, {"from", &select->sender, NULL, "sender of messages without facts [from the header]"}},
+        {messages,
+         {"recipients", &options->recipients, NULL, "recipients of messages without facts, separated by commas"}},
+        {messages, {"by-rules", NULL, &options->by_rules, "let the rules in force decide about every message"}},
     };
     struct cli_option known[sizeof rows / sizeof rows[0] + 1] = {{.name = NULL}};
     for (size_t i = 0, count = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -108,7 +111,8 @@ int queue_find_spool(struct queue_options *options, int *exit_r)
     }
     struct config *config = cli_load_config(options->config_file, false);
     if (config == NULL) {
-        fprintf(stderr, "mailweir: without a good configuration, name the spool's folder: --spool /var/lib/mailweir\n");
+        fprintf(stderr,
+                "mailweir: without a valid configuration, name the spool's folder: --spool /var/lib/mailweir\n");
         *exit_r = EX_CONFIG;
         return -1;
     }

@@ -10,8 +10,37 @@
 
 #include "cli/queue_source.h"
 
+static bool is_pause(const char *verb)
+{
+    return strcmp(verb, "pause") == 0 || strcmp(verb, "resume") == 0;
+}
+
+static void print_pause(const char *verb, const char *upstream)
+{
+    bool all = upstream == NULL, on = strcmp(verb, "pause") == 0;
+    queue_print_text(all ? "all upstreams" : upstream);
+    printf(" %s %s", all ? "are" : "is", on ? "paused: mail waits until \"mailweir queue resume" : "resumed");
+    if (on && !all) {
+        putchar(' ');
+        queue_print_text(upstream);
+    }
+    printf(on ? "\"\n" : "\n");
+}
+
+static void print_changed(const char *verb, int64_t changed, int64_t busy)
+{
+    static const char *const words[][2] = {
+        {"retry", "tried now"}, {"hold", "held"}, {"release", "released"}, {"drop", "dropped"}};
+    const char *word = "changed";
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        word = strcmp(verb, words[i][0]) == 0 ? words[i][1] : word;
+    }
+    printf("%" PRId64 " %s %s", changed, changed == 1 ? "delivery" : "deliveries", word);
+    printf(busy > 0 ? ", %" PRId64 " left alone because they are being delivered now\n" : "\n", busy);
+}
+
 /* Sends the request and prints the reply; takes the request over. */
-static int call(const struct queue_options *options, json_t *request)
+static int send_request(const struct queue_options *options, json_t *request, const char *verb, const char *upstream)
 {
     int exit_code = EX_OK;
     json_t *reply = NULL;
@@ -29,20 +58,22 @@ static int call(const struct queue_options *options, json_t *request)
     int64_t busy = json_integer_value(json_object_get(reply, "busy"));
     if (options->json) {
         queue_print_json(reply);
+    } else if (is_pause(verb)) {
+        print_pause(verb, upstream);
     } else {
-        printf("%" PRId64 " changed", changed);
-        printf(busy > 0 ? ", %" PRId64 " left alone: they are being delivered now\n" : "\n", busy);
+        print_changed(verb, changed, busy);
     }
     json_decref(reply);
     if (changed == 0 && busy == 0 && options->select.id != NULL) {
-        fprintf(stderr, "mailweir: no delivery to which that could be done is known as %s\n", options->select.id);
+        fprintf(stderr, "mailweir: there is no delivery with the id %s that this can be done to\n", options->select.id);
     }
     return changed == 0 ? 1 : EX_OK;
 }
 
 static int pause_or_resume(struct queue_options *options, int argc, char **argv)
 {
-    return call(options, json_pack("{s:s,s:s*}", "verb", argv[0], "upstream", argc > 1 ? argv[1] : NULL));
+    const char *upstream = argc > 1 ? argv[1] : NULL;
+    return send_request(options, json_pack("{s:s,s:s*}", "verb", argv[0], "upstream", upstream), argv[0], upstream);
 }
 
 static int on_counted(void *ctx, const json_t *object)
@@ -63,7 +94,7 @@ static int count_only(const struct queue_options *options)
     }
     exit_code = queue_source_list(source, 0, on_counted, &count);
     if (exit_code == EX_OK) {
-        printf(options->json ? "{\"chosen\":%" PRIu64 "}\n" : "%" PRIu64 " deliveries are chosen\n", count);
+        printf(options->json ? "{\"chosen\":%" PRIu64 "}\n" : "deliveries chosen: %" PRIu64 "\n", count);
     }
     queue_source_close(&source);
     return exit_code;
@@ -71,7 +102,7 @@ static int count_only(const struct queue_options *options)
 
 int queue_change(struct queue_options *options, int argc, char **argv)
 {
-    if (strcmp(argv[0], "pause") == 0 || strcmp(argv[0], "resume") == 0) {
+    if (is_pause(argv[0])) {
         return pause_or_resume(options, argc, argv);
     }
     int exit_code = queue_choose(options, argc, argv);
@@ -81,6 +112,7 @@ int queue_change(struct queue_options *options, int argc, char **argv)
     if (options->dry_run) {
         return count_only(options);
     }
-    return call(options, json_pack("{s:s,s:o,s:b}", "verb", argv[0], "select", spool_select_to_json(&options->select),
-                                   "again", options->again));
+    json_t *select = spool_select_to_json(&options->select);
+    json_t *request = json_pack("{s:s,s:o,s:b}", "verb", argv[0], "select", select, "again", options->again);
+    return send_request(options, request, argv[0], NULL);
 }

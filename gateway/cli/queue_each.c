@@ -80,7 +80,7 @@ int queue_choose(struct queue_options *options, int argc, char **argv)
     options->select.id = argc > 1 ? argv[1] : NULL;
     if (!queue_is_chosen(options)) {
         fprintf(stderr,
-                "mailweir queue %s: name an id or choose with --state, --upstream, …; --all means all of them\n",
+                "mailweir queue %s: name ids, or choose with --state, --upstream, …; --all chooses everything\n",
                 argv[0]);
         return EX_USAGE;
     }

@@ -173,7 +173,7 @@ int queue_export(struct queue_options *options, int argc, char **argv)
         return exit_code;
     }
     if (options->to == NULL || (options->format != NULL && !export.mbox && strcmp(options->format, "eml") != 0)) {
-        fprintf(stderr, "mailweir queue export: say where to with --to; --format is eml or mbox\n");
+        fprintf(stderr, "mailweir queue export: name the target with --to; --format is eml or mbox\n");
         return EX_USAGE;
     }
     if ((exit_code = open_target(&export)) != EX_OK) {
@@ -189,7 +189,7 @@ int queue_export(struct queue_options *options, int argc, char **argv)
     }
     printf(options->json ? "{\"exported\":%" PRIu64 "}\n" : "%" PRIu64 " exported\n", export.count);
     if (exit_code == EX_OK && export.count == 0 && options->select.id != NULL) {
-        fprintf(stderr, "mailweir: no message that is open is known as %s\n", options->select.id);
+        fprintf(stderr, "mailweir: there is no open message with the id %s\n", options->select.id);
         exit_code = 1;
     }
     return exit_code;

@@ -118,7 +118,7 @@ static uint64_t find_here(struct queue_here *here, const char *id, int *exit_r)
         return 0;
     }
     if (count == 0) {
-        fprintf(stderr, "mailweir: no message is known as %s\n", id);
+        fprintf(stderr, "mailweir: no message with the id %s is known\n", id);
         *exit_r = 1;
         return 0;
     }
@@ -147,7 +147,7 @@ int queue_here_find(struct queue_here *here, const char *query, uint64_t limit, 
     json_t *hits = NULL;
     int result = bytes_to_u64(bytes_cut(&rest, '.'), &search.before) ? 0 : -1;
     if (result != 0) {
-        fault_set(&fault, FAULT_PERM, "usage", "after", "--after takes what the search before this one named");
+        fault_set(&fault, FAULT_PERM, "usage", "after", "--after takes the value that the previous search printed");
     }
     if (result == 0 && mail_query_read(query, queue_now_ms(), arena, &read, &fault) == 0) {
         result = spool_query_search(here->store, &search, &hits, &fault);

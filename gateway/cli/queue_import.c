@@ -225,14 +225,15 @@ static int check_stored(struct import *import, const char *name, const struct fi
         const char *upstream = decision->deliveries[i].upstream;
         if (!has_upstream(import->config, upstream)) {
             snprintf(why, sizeof why,
-                     "the message goes to upstream \"%s\", which is not configured here; --by-rules decides anew",
+                     "the message goes to upstream \"%s\", which is not configured here; --by-rules lets the rules "
+                     "decide again",
                      upstream);
             leave_out(import, name, why);
             return -1;
         }
     }
     if (decision->delivery_count == 0) {
-        leave_out(import, name, "the message was settled when it was exported");
+        leave_out(import, name, "the message was already settled when it was exported");
         return -1;
     }
     return 0;

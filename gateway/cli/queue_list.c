@@ -77,7 +77,7 @@ int queue_list(struct queue_options *options, int argc, char **argv)
     if (exit_code == EX_OK && listing.more) {
         fprintf(stderr, "there are more than %" PRIu64 "; --limit 0 lists all\n", listing.limit);
     } else if (exit_code == EX_OK && listing.count == 0 && !options->json) {
-        fprintf(stderr, "no delivery fits\n");
+        fprintf(stderr, "no delivery matches\n");
     }
     queue_source_close(&source);
     return exit_code;

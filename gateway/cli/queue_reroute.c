@@ -36,8 +36,7 @@ static void print_row(const json_t *row, struct totals *totals)
     } else if (strcmp(verdict, "in_doubt") == 0) {
         printf("%s: stays (", document_member_text(row, "message"));
         queue_print_text(document_member_text(row, "before"));
-        printf(
-            "): an earlier attempt may have filed it there; it is looked for first. --again moves it all the same\n");
+        printf("): an earlier attempt may have filed it there, so it is looked for first; --again moves it anyway\n");
     } else if (strcmp(verdict, "same") != 0) {
         printf("%s: stays (", document_member_text(row, "message"));
         queue_print_text(document_member_text(row, "before"));
@@ -104,7 +103,7 @@ int queue_reroute(struct queue_options *options, int argc, char **argv)
     bool is_unknown = exit_code == EX_OK && options->select.id != NULL &&
                       totals.moved + totals.same + totals.busy + totals.failed == 0;
     if (is_unknown) {
-        fprintf(stderr, "mailweir: no delivery that is open is known as %s\n", options->select.id);
+        fprintf(stderr, "mailweir: there is no open delivery with the id %s\n", options->select.id);
     }
     return exit_code == EX_OK && (totals.failed > 0 || is_unknown) ? 1 : exit_code;
 }

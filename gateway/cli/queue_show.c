@@ -142,9 +142,10 @@ static void print_pause(const json_t *delivery)
         return;
     }
     log_time(document_member_number(pause, "since_ms"), since);
-    printf("    %s  %s paused by ", since, json_is_true(json_object_get(pause, "all")) ? "all upstreams are" : "it is");
+    printf("    %s  %s paused by ", since,
+           json_is_true(json_object_get(pause, "all")) ? "all upstreams are" : "the upstream is");
     queue_print_text(by[0] == '\0' ? "an operator" : by);
-    printf(": nothing is tried before \"mailweir queue resume");
+    printf(": nothing is tried until \"mailweir queue resume");
     if (!json_is_true(json_object_get(pause, "all"))) {
         putchar(' ');
         queue_print_text(document_member_text(delivery, "upstream"));
@@ -184,7 +185,7 @@ static void print_delivery(const json_t *delivery)
                document_member_number(delivery, "uidvalidity"));
     }
     printf("%s\n", json_is_true(json_object_get(delivery, "uncertain"))
-                       ? "; it may lie there already, and is looked for before it is sent again"
+                       ? "; it may have been filed already, and is looked for before the upstream is sent again"
                        : "");
     print_pause(delivery);
 }
@@ -234,7 +235,7 @@ static json_t *find_one(struct queue_source *source, int argc, char **argv, int 
     size_t count = json_array_size(stories);
     json_t *story = count == 0 ? NULL : json_incref(json_array_get(stories, count - 1));
     if (*exit_r == EX_OK && story == NULL) {
-        fprintf(stderr, "mailweir: no message is known as %s\n", argv[1]);
+        fprintf(stderr, "mailweir: no message with the id %s is known\n", argv[1]);
         *exit_r = 1;
     }
     json_decref(stories);

@@ -189,7 +189,7 @@ int queue_source_filed(struct queue_source *source, const char *upstream, const 
     uint64_t number;
     struct buf path;
     if (!bytes_to_u64(bytes_of(uid), &number) || number > UINT32_MAX) {
-        fprintf(stderr, "mailweir: \"%s\" is no UID\n", uid);
+        fprintf(stderr, "mailweir: \"%s\" is not a UID\n", uid);
         return EX_USAGE;
     }
     if (source->api == NULL) {

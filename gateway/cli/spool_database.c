@@ -72,8 +72,8 @@ int spool_database_migrate(const struct queue_options *options)
     int from = 0, to = 0;
     if (options->store.ops != &postgresql_store) {
         fprintf(stderr,
-                "mailweir: the spool is a folder (%s), which is brought up to date when the gateway starts;"
-                " \"mailweir spool migrate\" is for one in PostgreSQL\n",
+                "mailweir: the spool is a folder (%s) and is upgraded when the gateway starts; \"mailweir spool "
+                "migrate\" is for a spool in PostgreSQL\n",
                 options->spool);
         return EX_USAGE;
     }
@@ -84,7 +84,7 @@ int spool_database_migrate(const struct queue_options *options)
         return print_json(json_pack("{s:i,s:i}", "from", from, "version", to), 0);
     }
     if (from == to) {
-        printf("The spool in PostgreSQL has version %d already: nothing to do.\n", to);
+        printf("The spool in PostgreSQL already has version %d: nothing to do.\n", to);
     } else {
         printf("The spool in PostgreSQL has version %d now (before: %s%d).\n", to,
                from == 0 ? "no tables of mailweir, " : "", from);
@@ -120,8 +120,8 @@ int spool_database_try(const struct config *config, struct problems *problems, c
 int spool_database_refuse(const char *verb)
 {
     fprintf(stderr,
-            "mailweir: the spool is in PostgreSQL, where \"%s\" has nothing to do: its copies are PostgreSQL's own"
-            " (pg_dump, a base backup), and what is damaged there comes back from them\n",
+            "mailweir: the spool is in PostgreSQL, where \"%s\" does not apply: back it up and restore it with "
+            "PostgreSQL's own tools (pg_dump, a base backup)\n",
             verb);
     return EX_USAGE;
 }

@@ -42,11 +42,11 @@ static void check_token(struct check *check, const struct config_upstream *upstr
     const struct imapc_assertion_claims claims = {.subject = token->subject, .scope = token->scope};
     struct fault fault = FAULT_INIT;
     if (token->endpoint != NULL && !imapc_assertion_may_go_to(token->endpoint)) {
-        say_wrong(check, "auth/oauth2/token_endpoint", "secrets are sent to this address: it must begin with https://");
+        say_wrong(check, "auth/oauth2/token_endpoint",
+                  "secrets are sent to this address, so it must begin with https://");
     }
     if (token->command != NULL && token->command[0][0] != '/') {
-        say_wrong(check, "auth/token/command/0",
-                  "the program's whole path is needed, such as /usr/local/bin/get-token");
+        say_wrong(check, "auth/token/command/0", "give the full path of the program, such as /usr/local/bin/get-token");
     } else if (token->command != NULL && net_file_stamp(token->command[0]) == 0) {
         say_wrong(check, "auth/token/command/0", "there is no program %s", token->command[0]);
     }
@@ -83,7 +83,7 @@ static void check_credentials(struct check *check, const struct config_upstream 
     bool scram = upstream->mechanism == IMAPC_AUTH_SCRAM_SHA_1 || upstream->mechanism == IMAPC_AUTH_SCRAM_SHA_256;
     if (upstream->binding == IMAPC_BINDING_REQUIRED && (!scram || upstream->tls.mode == CONFIG_TLS_NONE)) {
         say_wrong(check, "auth/channel_binding",
-                  "channel binding takes TLS and the mechanism \"scram-sha-256\" or \"scram-sha-1\"");
+                  "channel binding needs TLS and the mechanism \"scram-sha-256\" or \"scram-sha-1\"");
     }
     check_token(check, upstream);
 }
@@ -115,14 +115,13 @@ static void check_folders(struct check *check, const struct config_upstream *ups
     struct bytes forbidden = bytes_of(upstream->folders_forbidden == NULL ? "" : upstream->folders_forbidden);
     struct bytes replacement = bytes_of(upstream->folders_replacement == NULL ? "_" : upstream->folders_replacement);
     if (!bytes_is_utf8(forbidden) || bytes_has_control(forbidden) || bytes_find_octet(forbidden, '/') >= 0) {
-        say_wrong(check, "folders/forbidden",
-                  "characters in UTF-8; \"/\" stands between levels, and is never among what mail brings in");
+        say_wrong(check, "folders/forbidden", "characters in UTF-8; \"/\" separates levels and never comes from mail");
     }
     if (replacement.len > 1 || !bytes_is_ascii(replacement) || bytes_has_control(replacement) ||
         (replacement.len == 1 && strchr("/*%", replacement.ptr[0]) != NULL)) {
         say_wrong(check, "folders/replacement", "one ASCII character other than \"/\", \"*\" and \"%%\", or \"\"");
     } else if (replacement.len == 1 && bytes_find(forbidden, replacement) >= 0) {
-        say_wrong(check, "folders/replacement", "the replacement is among the forbidden characters itself");
+        say_wrong(check, "folders/replacement", "the replacement is itself one of the forbidden characters");
     }
 }
 
@@ -133,7 +132,7 @@ static void check_upstream(struct check *check, size_t index)
     bool is_near = net_address_is_loopback(&upstream->address), standby = check_standby(check, upstream, &is_near);
     if (upstream->tls.mode == CONFIG_TLS_NONE && !upstream->insecure && !is_near) {
         say_wrong(check, "tls",
-                  "the password and all mail would cross the network in clear; use TLS, or say \"insecure\": true");
+                  "the password and all mail would cross the network unencrypted; use TLS, or set \"insecure\": true");
     }
     check_credentials(check, upstream);
     check_folders(check, upstream);
@@ -158,7 +157,7 @@ static void check_tokens(struct check *check, const struct config_admin *admin)
 {
     const struct config_admin_token *tokens = admin->tokens.items;
     if (admin->token != NULL && strlen(admin->token) < TOKEN_MIN) {
-        say_wrong(check, "token", "shorter than %d characters, so that it could be guessed", TOKEN_MIN);
+        say_wrong(check, "token", "shorter than %d characters, so it could be guessed", TOKEN_MIN);
     }
     for (size_t i = 0; i < admin->tokens.count; i++) {
         const char *token = tokens[i].token == NULL ? "" : tokens[i].token;
@@ -169,11 +168,11 @@ static void check_tokens(struct check *check, const struct config_admin *admin)
             twice = twice || (tokens[j].token != NULL && strcmp(token, tokens[j].token) == 0);
         }
         if (strcmp(tokens[i].name, "admin") == 0) {
-            say_wrong(check, key, "\"admin\" is the holder of \"token\"; choose another name");
+            say_wrong(check, key, "\"admin\" is the name of whoever uses \"token\"; choose another name");
         } else if (strlen(token) < TOKEN_MIN) {
-            say_wrong(check, key, "shorter than %d characters, so that it could be guessed", TOKEN_MIN);
+            say_wrong(check, key, "shorter than %d characters, so it could be guessed", TOKEN_MIN);
         } else if (twice) {
-            say_wrong(check, key, "another token is the same, so nobody could tell whose it is");
+            say_wrong(check, key, "another token is the same, so the gateway could not tell them apart");
         }
     }
 }
@@ -184,7 +183,7 @@ static void check_admin_tls(struct check *check, const struct config_admin *admi
     struct fault fault = FAULT_INIT;
     const struct net_tls_options options = {.certificate = admin->certificate, .key = admin->key};
     if (admin->tls_mode == CONFIG_TLS_STARTTLS) {
-        say_wrong(check, "tls/mode", "HTTP has no STARTTLS: \"implicit\" or \"none\"");
+        say_wrong(check, "tls/mode", "HTTP has no STARTTLS: use \"implicit\" or \"none\"");
     }
     if (admin->certificate == NULL || admin->key == NULL) {
         return;
@@ -217,15 +216,14 @@ static void check_admin(struct check *check)
         if (!addresses[i].is_unix && tokenless) {
             say_wrong(
                 check, "token",
-                "anybody who reaches a TCP address may use the admin server: a token of at least %d characters is "
-                "needed",
+                "anybody who reaches a TCP address may use the admin server: set a token of at least %d characters",
                 TOKEN_MIN);
             tokenless = false; /* once is enough */
         }
         if (!net_address_is_loopback(&addresses[i]) && !admin->behind_tls_proxy && !has_tls) {
             say_wrong(
                 check, "address",
-                "the token would cross the network in clear: listen on loopback or a unix socket, give \"admin\" a "
+                "the token would cross the network unencrypted: listen on loopback or a unix socket, give \"admin\" a "
                 "\"tls\" with a certificate, or say \"behind_tls_proxy\": true");
         }
     }
@@ -252,7 +250,7 @@ static void check_folder(struct check *check, const char *key, const char *folde
         struct buf uses;
         buf_init(&uses, 200);
         imap_special_list(&uses);
-        say_wrong(check, key, "\"%s\" is no special use: %s", folder, buf_text(&uses));
+        say_wrong(check, key, "\"%s\" is not a special use: %s", folder, buf_text(&uses));
         buf_done(&uses);
     }
 }
@@ -271,7 +269,7 @@ static void check_default(struct check *check)
     } else if (!config->default_reject && config->default_upstream == NULL) {
         say_wrong(
             check, "default",
-            "say where a message goes that no rule takes: {\"upstream\": …, \"folder\": …}, or {\"reject\": true}");
+            "set where a message goes that no rule takes: {\"upstream\": …, \"folder\": …}, or {\"reject\": true}");
     } else if (config->default_upstream != NULL && !is_upstream(config, config->default_upstream)) {
         say_wrong(check, "default/upstream", "there is no upstream \"%s\"", config->default_upstream);
     }

@@ -44,7 +44,7 @@ static void warn_of_expiry(struct check *check, int64_t days)
 {
     if (days < 0) {
         say_wrong(check, PROBLEM_WARNING, "tls/certificate",
-                  "the certificate has expired: clients that look at it will not send; put a new one in its place");
+                  "the certificate has expired: clients that check it will not send; replace the certificate");
     } else if (days < CONFIG_EXPIRY_DAYS) {
         say_wrong(check, PROBLEM_WARNING, "tls/certificate", "the certificate expires in %lld days", (long long)days);
     }
@@ -65,7 +65,7 @@ static void check_tls(struct check *check)
         say_wrong(check, PROBLEM_ERROR, "tls", "TLS needs \"certificate\" and \"key\"");
     } else if (listener->client_certificate_required && listener->tls.ca_file == NULL) {
         say_wrong(check, PROBLEM_ERROR, "tls/client_certificate_required",
-                  "say by \"ca_file\" whose certificates are meant");
+                  "name the CAs of those certificates in \"ca_file\"");
     } else if (config_listener_tls(listener, &tls, &fault) < 0 ||
                config_listener_tls_lenient(listener, &lenient, &fault) < 0) {
         say_wrong(check, PROBLEM_ERROR, "tls", "%s: %s", fault.where, fault.text);
@@ -105,25 +105,23 @@ static void check_open_door(struct check *check)
     const struct config_listener *listener = check->listener;
     for (size_t i = 0; i < listener->allow.count && !listener->auth_required; i++) {
         if (is_wide(listener->allow.items[i])) {
-            say_wrong(
-                check, PROBLEM_WARNING, "allow",
-                "this is an open door: whoever can reach %s:%u from %s may send mail without a password; name the "
-                "networks of your "
-                "own, or set \"auth\" with \"required\": true",
-                listener->address.host, listener->address.port, listener->allow.items[i]);
+            say_wrong(check, PROBLEM_WARNING, "allow",
+                      "this is an open relay into your mailboxes: whoever can reach %s:%u from %s may send mail "
+                      "without a password; name your own networks, or set \"auth\" with \"required\": true",
+                      listener->address.host, listener->address.port, listener->allow.items[i]);
         }
     }
     for (size_t i = 0; i < listener->proxies.count; i++) {
         if (is_wide(listener->proxies.items[i])) {
             say_wrong(check, PROBLEM_WARNING, "proxy_protocol",
-                      "whoever connects from %s is believed about its address; name the load balancers",
+                      "whoever connects from %s may claim any client address; name the load balancers",
                       listener->proxies.items[i]);
         }
     }
     for (size_t i = 0; i < listener->xclients.count; i++) {
         if (is_wide(listener->xclients.items[i])) {
             say_wrong(check, PROBLEM_WARNING, "xclient",
-                      "whoever connects from %s is believed about its address and user; name the hosts",
+                      "whoever connects from %s may claim any client address and user; name the hosts",
                       listener->xclients.items[i]);
         }
     }
@@ -166,19 +164,17 @@ static void check_lenient(struct check *check)
             continue;
         }
         if (network.bits < (strchr(text, ':') == NULL ? LENIENT_V4_BITS : LENIENT_V6_BITS)) {
-            say_wrong(
-                check, PROBLEM_WARNING, "lenient",
-                "%s is a wide network: from all of it, addresses without brackets or domain, no HELO and an LF alone "
-                "in a message are "
-                "let pass; name the devices",
-                text);
+            say_wrong(check, PROBLEM_WARNING, "lenient",
+                      "%s is a wide network: from all of it, addresses without brackets or domain, a missing HELO and "
+                      "a bare LF in a message are accepted; name the devices",
+                      text);
         }
         check_shared(check, text, "proxy_protocol", &listener->proxies);
         check_shared(check, text, "xclient", &listener->xclients);
     }
     if (old && listener->lenient.count == 0) {
         say_wrong(check, PROBLEM_ERROR, "tls/minimum",
-                  "TLS before 1.2 is for devices that \"lenient\" names; name them, or leave this out");
+                  "TLS before 1.2 is only for devices named in \"lenient\"; name them, or leave this key out");
     } else if (old && listener->tls.mode != CONFIG_TLS_NONE) {
         say_wrong(
             check, PROBLEM_WARNING, "tls/minimum",
@@ -188,7 +184,7 @@ static void check_lenient(struct check *check)
     }
     if (listener->add_missing && listener->lenient.count == 0) {
         say_wrong(check, PROBLEM_WARNING, "add_missing",
-                  "\"add_missing\" is for clients that \"lenient\" names, and \"lenient\" names none");
+                  "\"add_missing\" is only for clients named in \"lenient\", and \"lenient\" names none");
     }
 }
 
@@ -200,7 +196,7 @@ static void check_mechanisms(struct check *check)
             struct buf known;
             buf_init(&known, 500);
             smtpd_mechanism_names(~0u, &known);
-            say_wrong(check, PROBLEM_ERROR, "auth/mechanisms", "\"%s\" is none of those that there are:%s",
+            say_wrong(check, PROBLEM_ERROR, "auth/mechanisms", "\"%s\" is not one of the known values:%s",
                       names->items[i], buf_text(&known));
             buf_done(&known);
         }
@@ -218,11 +214,9 @@ static void check_who_may_send(struct check *check)
                   "let others in");
     }
     if (listener->users != NULL && listener->tls.mode == CONFIG_TLS_NONE && !listener->auth_in_clear) {
-        say_wrong(
-            check, PROBLEM_WARNING, "auth",
-            "authentication is offered under TLS only, and this listener has none; set \"tls\", or \"in_clear\": true "
-            "where nobody "
-            "can listen");
+        say_wrong(check, PROBLEM_WARNING, "auth",
+                  "authentication is offered only under TLS, and this listener has none; set \"tls\", or \"in_clear\": "
+                  "true where nobody can listen in");
     }
     check_open_door(check);
 }

@@ -35,7 +35,7 @@ static void warn_of_open(const struct config *config, const char *path, struct p
     }
     if ((may & NET_FILE_OTHERS_CHANGE) != 0) {
         problems_add(problems, PROBLEM_WARNING, path, 0, 0, "",
-                     "any user of this machine may %s, and the gateway goes by it; chmod o-w %s",
+                     "any user of this machine may %s, which controls the gateway; chmod o-w %s",
                      spool ? "put files there" : "change or replace it", buf_text(&where));
     }
     buf_done(&where);

@@ -77,7 +77,7 @@ static void check_admin_addresses(const struct config *config, const struct docu
             if (collide(&all->items[i], &all->items[j])) {
                 char pointer[64];
                 snprintf(pointer, sizeof pointer, "/admin/address/%zu", i);
-                document_problem(json, problems, PROBLEM_ERROR, pointer, "this address stands in the list twice");
+                document_problem(json, problems, PROBLEM_ERROR, pointer, "this address is in the list twice");
                 break;
             }
         }
@@ -111,11 +111,11 @@ static void check_spool(const struct config *config, const struct document *json
     }
     if (kind == NET_FILE_ORDINARY) {
         document_problem(json, problems, PROBLEM_ERROR, "/spool/path",
-                         "%s is a file, so the spool cannot stand there; name a folder", path);
+                         "%s is a file, so it cannot hold the spool; name a folder", path);
     } else if (missing > 1) {
         /* The last level is made; when the one above it is missing too, it is mostly a volume that was not mounted. */
         document_problem(json, problems, PROBLEM_WARNING, "/spool/path",
-                         "there is no folder to make the spool in: of %s, only %s exists on this machine",
+                         "there is no folder to create the spool in: of %s, only %s exists on this machine",
                          config->spool_path, path);
     }
 }

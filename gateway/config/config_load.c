@@ -95,8 +95,8 @@ struct config *config_load_untested(const char *file, struct problems *problems)
     struct document *json = text.ptr == NULL ? NULL : document_parse(config->file, text, problems);
     if (json != NULL && is_rule_file(document_root(json))) {
         problems_add(problems, PROBLEM_ERROR, config->file, 1, 1, "",
-                     "this is a file of rules, not a configuration: name the configuration whose \"rules\" name it, or "
-                     "run its tests alone by \"mailweir test %s\"",
+                     "this is a rule file, not a configuration: name the configuration that lists it in \"rules\", or "
+                     "run only its tests with \"mailweir test %s\"",
                      file);
     } else if (json != NULL) {
         read_config(config, json, problems);

@@ -129,7 +129,7 @@ static void tell_meetings(struct names *names, const struct config *config)
         }
         problems_add(names->problems, PROBLEM_WARNING, config->file, 0, 0, "/upstreams",
                      "\"%s\" and \"%s\" become one %s on upstream \"%s\", whose server does not take \"%s\" in names: "
-                     "\"%s\"%s%s%s; another \"replacement\" in its \"folders\" keeps them apart",
+                     "\"%s\"%s%s%s; another \"replacement\" in the upstream's \"folders\" keeps them apart",
                      one->plain, other->plain, one->test != NULL ? "folder" : "name", names->naming->upstream,
                      names->naming->forbidden, one->fit, one->test != NULL ? " (tests \"" : "",
                      one->test != NULL ? one->test : "", one->test != NULL ? "\" and others)" : "");

@@ -77,7 +77,8 @@ static void check_address(const struct document *json, struct problems *problems
 {
     const char *at = strrchr(address, '@');
     if (at == NULL || at == address || at[1] == '\0' || strpbrk(address, " \t\r\n<>\"\\") != NULL) {
-        document_problem(json, problems, PROBLEM_ERROR, pointer, "\"%s\" is no address: write local@domain", address);
+        document_problem(json, problems, PROBLEM_ERROR, pointer, "\"%s\" is not an address: write local@domain",
+                         address);
     }
 }
 
@@ -91,7 +92,7 @@ void config_check_probe(const struct config *config, const struct document *json
     check_address(json, problems, "/probe/to", probe->to);
     if (probe->folder[0] == '\0' || strchr(probe->folder, '$') != NULL) {
         document_problem(json, problems, PROBLEM_ERROR, "/probe/folder",
-                         "the probe's folder has one name, the same for every message");
+                         "the probe's folder must be a fixed name, without ${...}");
     }
     if (probe->upstream != NULL && config_upstream_named(config, probe->upstream) == NULL) {
         document_problem(json, problems, PROBLEM_ERROR, "/probe/upstream", "there is no upstream \"%s\"",
@@ -101,12 +102,12 @@ void config_check_probe(const struct config *config, const struct document *json
         document_problem(json, problems, PROBLEM_ERROR, "/probe/listener", "there is no listener \"%s\"",
                          probe->listener);
     } else if (probe->address.host[0] == '\0' || probe->address.is_inherited) {
-        document_problem(json, problems, PROBLEM_ERROR, "/probe",
-                         "where the front door is cannot be read from the listener: name it in \"address\", such as "
-                         "\"127.0.0.1:25\"");
+        document_problem(
+            json, problems, PROBLEM_ERROR, "/probe",
+            "the listener does not say where the front door is: give the \"address\", such as \"127.0.0.1:25\"");
     }
     if ((probe->username == NULL) != (probe->password == NULL)) {
-        document_problem(json, problems, PROBLEM_ERROR, "/probe", "a login takes both \"username\" and \"password\"");
+        document_problem(json, problems, PROBLEM_ERROR, "/probe", "a login needs both \"username\" and \"password\"");
     }
 }
 

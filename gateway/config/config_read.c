@@ -145,10 +145,9 @@ static void read_secret(struct config_reader *reader, const struct config_key *k
         if (reader->noting != NULL) {
             config_note_secret(reader->noting, reader->noting->file);
         }
-        document_problem(
-            reader->json, reader->problems, PROBLEM_ADVICE, pointer,
-            "the secret stands in the configuration itself, so that it cannot be shown or kept in git: name a "
-            "file, {\"file\": \"/run/secrets/…\"}, or a variable, {\"env\": \"NAME\"}");
+        document_problem(reader->json, reader->problems, PROBLEM_ADVICE, pointer,
+                         "the secret is written in the configuration itself, which therefore must not be shown or kept "
+                         "in git: name a file, {\"file\": \"/run/secrets/…\"}, or a variable, {\"env\": \"NAME\"}");
     } else if (json_object_size(value) == 1 && env != NULL) {
         secret_from_env(reader, pointer, env, into);
     } else if (json_object_size(value) == 1 && file != NULL) {
@@ -179,7 +178,7 @@ static void read_number(struct config_reader *reader, const struct config_key *k
                         void *into)
 {
     if (!json_is_integer(value) || json_integer_value(value) < 0) {
-        add_problem(reader, pointer, "expected a whole number that is not negative");
+        add_problem(reader, pointer, "expected a whole number, 0 or more");
         return;
     }
     *(uint64_t *)into = (uint64_t)json_integer_value(value);

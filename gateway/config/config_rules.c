@@ -130,7 +130,7 @@ int config_read_named(void *ctx, const char *from, const char *path, struct buf 
         }
     }
     fault_set(fault, FAULT_PERM, "not-named", path,
-              "not a file that the rules in force name, and no other is read here");
+              "this file is not named by the rules in force, and no other file is read here");
     return -1;
 }
 

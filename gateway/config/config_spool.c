@@ -143,8 +143,8 @@ static void check_tls(const struct config_postgresql *postgresql, const struct d
         return;
     }
     document_problem(json, problems, PROBLEM_ERROR, "/spool/postgresql/connection",
-                     "sslmode=%s does not tell the server from somebody in between, who could read and change all mail:"
-                     " say sslmode=verify-full (which it is when nothing is said), or \"insecure\": true",
+                     "sslmode=%s does not check who the server is, so somebody in between could read and change all "
+                     "mail: use sslmode=verify-full (the default), or set \"insecure\": true",
                      mode);
 }
 
@@ -164,17 +164,17 @@ void config_spool_check(const struct config *config, const struct document *json
     }
     if (strstr(postgresql->connection, "://") != NULL || value_of(postgresql->connection, "host", value) != 0) {
         document_problem(json, problems, PROBLEM_ERROR, "/spool/postgresql/connection",
-                         "it is no connection string; it is written as keyword=value, such as \"host=db.example.net"
+                         "this is not a connection string; write keyword=value pairs, such as \"host=db.example.net"
                          " dbname=mailweir user=mailweir\"");
         return;
     }
     if (value_of(postgresql->connection, "password", value) == 0 && value[0] != '\0') {
         document_problem(json, problems, PROBLEM_ERROR, "/spool/postgresql/connection",
-                         "a password does not stand here, where it would be shown: say \"password\": {\"file\": ...}");
+                         "do not write the password here, where it would be shown: set \"password\": {\"file\": ...}");
     }
     if (value_of(postgresql->connection, "dbname", value) == 0 && value[0] == '\0') {
         document_problem(json, problems, PROBLEM_ERROR, "/spool/postgresql/connection",
-                         "it names no database: add dbname=mailweir");
+                         "the connection names no database: add dbname=mailweir");
     }
     check_tls(postgresql, json, problems);
 }

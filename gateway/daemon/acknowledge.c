@@ -227,8 +227,8 @@ static struct smtpd_answer answer_of(const struct wait *wait, const struct fault
     snprintf(text, size, "the mailbox server says: %s", fault->text);
     if (filed > 0 && !wait->each) {
         size_t len = strlen(text);
-        snprintf(text + len, size - len, " (%zu of %zu mailboxes have it, and do not get it again: %s)", filed,
-                 wait->count, wait->filed);
+        snprintf(text + len, size - len, " (%zu of %zu mailboxes have the message and will not get it again: %s)",
+                 filed, wait->count, wait->filed);
     }
     return (struct smtpd_answer){final ? 554 : 451, final ? "5.3.0" : "4.3.0", text, SMTPD_REPLY_BY_UPSTREAM};
 }

@@ -115,12 +115,12 @@ static bool is_hopeless(struct gateway_probe *probes)
         return false;
     }
     char text[500];
-    snprintf(text, sizeof text, "upstream \"%s\" refuses the login, and is not tried again by the probe: %.300s",
+    snprintf(text, sizeof text, "upstream \"%s\" refuses the login, so the probe does not try it again: %.300s",
              probes->config->probe.upstream, fault->text);
     const struct probe_result result = {
         .step = "mailbox",
         .text = text,
-        .advice = "\"mailweir status\" says when it is tried again; another password is tried at once.",
+        .advice = "\"mailweir status\" says when the upstream is tried again; a new password is tried at once.",
         .id = probes->pending};
     probes->state.known = true;
     note_failure(probes, &result);

@@ -17,7 +17,7 @@
 #include "net/net_child.h"
 #include "net/net_lane.h"
 
-#define UNCHANGED "takes effect at the next start: a reload does not change it"
+#define UNCHANGED "takes effect at the next start; a reload does not change this key"
 
 /* Who wants to hear of a load. */
 struct waiter {
@@ -74,8 +74,8 @@ static int check_sandbox(const struct gateway *gateway, const struct config *con
         const char *const *command = upstream->token_command.items;
         if (upstream->token_command.count > 0 && (none || !net_child_may_run(gateway->loop, command))) {
             fault_set(fault, FAULT_LOCAL, "sandbox", upstream->name,
-                      "it runs a command for its token, which was not in the configuration that the gateway began "
-                      "with: its sandbox runs no other ones; restart it");
+                      "its token comes from a command that was not in the configuration when the gateway started, and "
+                      "the sandbox runs no others: restart the gateway");
             return -1;
         }
     }
@@ -92,8 +92,8 @@ static void log_hint(struct gateway *gateway, const struct problems *problems)
     if (denied && gateway->sandbox.paths > 0) {
         log_event(gateway->log, LOG_LEVEL_ERROR, "reload_failed",
                   LOG_STR("error.message",
-                          "a file in a folder that the configuration did not name when the gateway was "
-                          "started is outside its sandbox, whatever the file's mode: restart it"));
+                          "the file is in a folder that the configuration did not name when the gateway started, so it "
+                          "is outside the sandbox, whatever the file's mode: restart the gateway"));
     }
 }
 

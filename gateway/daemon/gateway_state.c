@@ -171,7 +171,7 @@ static void check_rules(const struct gateway *gateway, struct gateway_check *che
     check->name = "rules";
     check->good = true; /* a gateway without a rule set does not start, and a bad one never replaces a good one */
     snprintf(check->reason, sizeof check->reason, "%zu in force%s", gateway->rules,
-             gateway->last_load_good ? "" : "; the last reload failed, the set before it stays");
+             gateway->last_load_good ? "" : "; the last reload failed, and the previous rules stay in force");
 }
 
 bool gateway_ready(const struct gateway *gateway, struct gateway_check checks_r[GATEWAY_CHECKS])

@@ -46,38 +46,38 @@ struct advice {
 };
 static const struct advice advices[] = {
     {"connect", NULL,
-     "Is the gateway running (\"mailweir status\")? Where the listener has another address from here, name it in "
-     "\"probe\": {\"address\": ...}, or by --server."},
+     "Is the gateway running (\"mailweir status\")? Where the listener is reached at another address from here, give "
+     "that address in \"probe\": {\"address\": ...}, or with --server."},
     {"greeting", "may not send here",
      "Add this machine's address (127.0.0.1, ::1) to \"allow\" of the listener, or name another listener in \"probe\": "
      "{\"listener\": ...}."},
     {"greeting", "does not answer",
-     "A listener whose \"proxy_protocol\" names this machine waits for a header that the probe does not send: name "
+     "A listener whose \"proxy_protocol\" names this machine waits for a header that the probe does not send: use "
      "another listener in \"probe\": {\"listener\": ...}."},
-    {"greeting", "shutting down", "The gateway is being stopped; try again when it runs."},
-    {"greeting", NULL, "\"mailweir clients\" shows what the listener said to whom, and the key that decides it."},
+    {"greeting", "shutting down", "The gateway is stopping; try again when it runs."},
+    {"greeting", NULL, "\"mailweir clients\" shows what the listener told each client, and which key decides it."},
     {"tls", NULL,
-     "Does the listener's certificate name the host that the probe connects to? \"probe\": {\"ca_file\": ...} says who "
-     "signed it."},
+     "Is the listener's certificate for the host that the probe connects to? \"probe\": {\"ca_file\": ...} names the "
+     "CA that signed it."},
     {"login", NULL,
      "Give the probe a user of the listener: \"probe\": {\"username\": ..., \"password\": {\"file\": ...}}; "
-     "\"mailweir passwd\" makes one."},
+     "\"mailweir passwd\" adds one."},
     {"sender", "authentication required",
      "Give the probe a user of the listener: \"probe\": {\"username\": ..., \"password\": {\"file\": ...}}."},
-    {"sender", "STARTTLS", "The listener wants TLS: its \"tls\" must have the mode \"starttls\" or \"implicit\"."},
+    {"sender", "STARTTLS", "The listener wants TLS: set the \"mode\" of its \"tls\" to \"starttls\" or \"implicit\"."},
     {"sender", "may not send as",
      "Add the probe's sender to \"senders\" of the listener, or name one in \"probe\": {\"from\": "
      "...}."},
     {"recipient", "not taken here",
      "Add the probe's recipient to \"recipients\" of the listener, or name one in \"probe\": {\"to\": ...}."},
-    {"message", "storage", "The spool's disk is full: make room; senders keep their mail meanwhile."},
+    {"message", "storage", "The spool's disk is full: make room. Senders keep their mail meanwhile."},
     {"mailbox", NULL, "\"mailweir upstreams\" tries the account step by step; what was accepted waits in the queue."},
     {"arrival", NULL,
-     "\"mailweir why ID\" with the id above tells what the message waits for; \"mailweir status\", "
-     "whether its upstream works."},
+     "\"mailweir why ID\" with the id above says what the message waits for; \"mailweir status\" says whether its "
+     "upstream works."},
     {"removal", NULL,
      "Mail arrives. Remove the message by hand, and give the account the right to delete in that folder."},
-    {NULL, NULL, "\"mailweir clients\" and the log show why, and the key that decides it."},
+    {NULL, NULL, "\"mailweir clients\" and the log show why, and which key decides it."},
 };
 
 static const char *advice_for(const char *step, const char *text)
@@ -145,14 +145,15 @@ static void on_report(void *ctx, const struct imapc_probe_report *report)
     probe->result.arrived = report->found;
     probe->result.arrived_us = report->found ? us_since(probe) : 0;
     if (fault != NULL && report->found) {
-        note(probe, "removal", "it arrived in %s of upstream \"%s\" and was read back, but not removed: %s",
+        note(probe, "removal",
+             "the message arrived in %s of upstream \"%s\" and was read back, but could not be removed: %s",
              folder_of(probe), upstream, fault->text);
     } else if (fault != NULL && is_account) {
-        note(probe, "mailbox", "the folder of upstream \"%s\" cannot be looked into, during %s: %s", upstream,
-             fault->where, fault->text);
+        note(probe, "mailbox", "the folder of upstream \"%s\" cannot be read, during %s: %s", upstream, fault->where,
+             fault->text);
     } else if (fault != NULL) {
-        note(probe, "arrival", "it was accepted as %s, and is not in %s of upstream \"%s\" after %u s (%s)", probe->id,
-             folder_of(probe), upstream, waited_s(probe), fault->text);
+        note(probe, "arrival", "the message was accepted as %s, but is not in %s of upstream \"%s\" after %u s (%s)",
+             probe->id, folder_of(probe), upstream, waited_s(probe), fault->text);
     }
     finish_probe(probe);
 }
@@ -181,7 +182,7 @@ static void on_door(void *ctx, const char *step, const struct fault *fault, cons
         note(probe, step, "%s", fault->text);
         finish_probe(probe);
     } else if (id == NULL) {
-        note(probe, "message", "what answers there is no mailweir: it said \"%s\"", reply);
+        note(probe, "message", "the server there is not mailweir: it said \"%s\"", reply);
         finish_probe(probe);
     } else {
         id += strlen(ACCEPTED_AS);
@@ -206,13 +207,12 @@ static void write_message(struct probe *probe, const char *from, const char *to)
     for (size_t i = 0; i < sizeof random; i++) {
         buf_printf(&probe->message, "%02x", random[i]);
     }
-    buf_printf(
-        &probe->message,
-        "@%s>\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; "
-        "charset=us-ascii\r\n\r\n"
-        "This message went through the gateway to see whether mail arrives. It is read back and removed at once.\r\n"
-        "One that still lies here came when nobody waited for it any more; it may be deleted.\r\n",
-        probe->options.config->hostname);
+    buf_printf(&probe->message,
+               "@%s>\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; "
+               "charset=us-ascii\r\n\r\n"
+               "This message went through the gateway to see whether mail arrives. It is read back and removed at "
+               "once.\r\nIf it is still here, it arrived after the probe had stopped waiting; you may delete it.\r\n",
+               probe->options.config->hostname);
 }
 
 /* A certificate is shown to those who come from elsewhere; on this machine it has no name to be held against. */
@@ -272,7 +272,7 @@ static void give_up(struct probe *probe)
     if (probe->pool == NULL) {
         note(probe, probe_door_step(probe->door), "the gateway does not answer within %u s", waited_s(probe));
     } else {
-        note(probe, "mailbox", "upstream \"%s\" does not answer: %s could not be looked into within %u s",
+        note(probe, "mailbox", "upstream \"%s\" does not answer: %s could not be read within %u s",
              probe->upstream->name, folder_of(probe), waited_s(probe));
     }
     tell_result(probe);

@@ -107,7 +107,7 @@ static void enter(struct probe_door *door, enum phase phase)
     bool sent = net_stream_write(door->stream, octets.ptr, octets.len) == 0;
     buf_wipe(&line);
     if (!sent) {
-        fail_talk(door, "write", "what is to be sent is too long");
+        fail_talk(door, "write", "the command to send is too long");
     }
 }
 
@@ -120,11 +120,12 @@ static void after_hello(struct probe_door *door)
         if (door->offers_starttls) {
             enter(door, STARTTLS);
         } else {
-            fail_talk(door, "no-starttls", "the listener is to speak STARTTLS and does not offer it");
+            fail_talk(door, "no-starttls", "the listener should offer STARTTLS and does not");
         }
     } else if (options->username != NULL && !door->offers_plain) {
         door->phase = LOGIN;
-        fail_talk(door, "no-auth", "the listener offers no AUTH PLAIN here, and the probe has a user name to show");
+        fail_talk(door, "no-auth",
+                  "the listener does not offer AUTH PLAIN here, and the probe is configured with a user name");
     } else {
         enter(door, options->username != NULL ? LOGIN : SENDER);
     }
@@ -191,7 +192,7 @@ static void take_reply(struct probe_door *door, struct bytes line)
     int last = take_line(door, line);
     door->whole = last != 0;
     if (last < 0) {
-        fail_talk(door, "no-smtp", "what answers there does not speak SMTP");
+        fail_talk(door, "no-smtp", "the server there does not speak SMTP");
     } else if (last > 0 && door->code == phases[door->phase].wanted) {
         go_on(door);
     } else if (last > 0) {

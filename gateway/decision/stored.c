@@ -63,7 +63,7 @@ static int read_story(struct stored *stored, struct store *store, uint64_t messa
         return -1;
     }
     if (!reading.is_known) {
-        fault_set(fault, FAULT_PERM, "unknown", "spool", "the message is not known any more");
+        fault_set(fault, FAULT_PERM, "unknown", "spool", "the message is no longer known");
         return -1;
     }
     if (!reading.is_readable && fault != NULL && !fault_is_set(fault)) {

@@ -74,7 +74,7 @@ static void body_read(void *ctx, uint64_t offset, size_t len, imapc_body_fn *don
     /* The last octet of what another node may send by now does not go. */
     if (offset + len >= mail_rope_size(job->rope) && !spool_node_may_send(job->upstream->dispatch->spool)) {
         struct fault fault = FAULT_INIT;
-        fault_set(&fault, FAULT_TEMP, "lease", "spool", "this node was not heard by the others for too long");
+        fault_set(&fault, FAULT_TEMP, "lease", "spool", "the other nodes have not heard this one for too long");
         done(done_ctx, bytes_at("", 0), &fault);
         return;
     }
@@ -139,20 +139,20 @@ static char *note_of(const struct dispatch_job *job)
     const struct imapc_outcome *outcome = &job->outcome;
     const struct mail_delivery *delivery = &job->item->delivery;
     static const char twice[] =
-        "possible_duplicate: another attempt may have filed it too, and that could not be found out";
+        "possible_duplicate: an earlier attempt may have filed the message too, and there was no way to find out";
     static const char *const merged[] = {
         [IMAPC_MERGED_NOT] = NULL,
-        [IMAPC_MERGED_ANOTHER] = "merged with an older message: the server took it for one with the same Message-ID, "
-                                 "which is what lies there under this UID",
-        [IMAPC_MERGED_GONE] = "merged with an older message: the server said OK and kept nothing under this UID, as it "
-                              "does where one with the same Message-ID is in the account",
+        [IMAPC_MERGED_ANOTHER] = "merged with an older message: the server already had one with the same Message-ID, "
+                                 "and this UID is that older message",
+        [IMAPC_MERGED_GONE] = "merged with an older message: the server said OK but kept nothing under this UID, as it "
+                              "does when the account already has one with the same Message-ID",
     };
     char text[sizeof outcome->fault.text + 600];
     if (job->elsewhere != NULL) {
         return expect_strdup(job->instead.because);
     }
     if (!fault_is_set(&outcome->fault) && delivery->because != NULL && !outcome->possible_duplicate) {
-        snprintf(text, sizeof text, "%s: it lies in \"%s\"", delivery->because, delivery->folder);
+        snprintf(text, sizeof text, "%s: the message is in \"%s\"", delivery->because, delivery->folder);
         return expect_strdup(text);
     }
     if (!fault_is_set(&outcome->fault) && outcome->merged != IMAPC_MERGED_NOT) {
@@ -169,13 +169,14 @@ static char *note_of(const struct dispatch_job *job)
     const char *more = outcome->possible_duplicate && outcome->twin_uid == 0 ? twice : "";
     int len = snprintf(text, sizeof text, "%s%s", more, more[0] != '\0' ? "; " : "");
     if (outcome->twin_uid != 0) {
-        snprintf(text + len, sizeof text - (size_t)len, "found twice: it lies there as UID %u and UID %u",
-                 outcome->twin_uid, outcome->uid);
+        snprintf(text + len, sizeof text - (size_t)len, "found twice: as UID %u and UID %u", outcome->twin_uid,
+                 outcome->uid);
     } else if (outcome->elsewhere != NULL) {
         snprintf(text + len, sizeof text - (size_t)len,
-                 "found: an earlier attempt had filed it, and it was moved to \"%s\" since", outcome->elsewhere);
+                 "found: an earlier attempt had filed the message, and it has since been moved to \"%s\"",
+                 outcome->elsewhere);
     } else {
-        snprintf(text + len, sizeof text - (size_t)len, "found: an earlier attempt had filed it");
+        snprintf(text + len, sizeof text - (size_t)len, "found: an earlier attempt had filed the message");
     }
     return expect_strdup(text);
 }
@@ -211,11 +212,10 @@ static void note_doubt(struct dispatch_job *job)
         struct fault fault = outcome->fault;
         job->set_aside = true;
         outcome->fault = FAULT_INIT;
-        fault_set(
-            &outcome->fault, fault.class, "kills", fault.where,
-            "the server ended the connection each of the %u times that this message was sent alone, and filed others"
-            " meanwhile: it is set aside (%s)",
-            outcome->doubt.tries, fault.text);
+        fault_set(&outcome->fault, fault.class, "kills", fault.where,
+                  "the server closed the connection each of the %u times that this message was sent alone, while it "
+                  "filed others: the message is set aside (%s)",
+                  outcome->doubt.tries, fault.text);
     }
 }
 
@@ -320,9 +320,10 @@ static void log_moved(const struct dispatch_job *job, const struct spool_outcome
         LOG_STR("folder", item->delivery.folder), LOG_STR("fallback", job->instead.upstream),
         LOG_STR("instead", job->instead.folder), LOG_STR("error.code", outcome->fault.code),
         LOG_STR("error.message", outcome->fault.text),
-        LOG_STR("note",
-                "the message goes there; where it is the name's fault, name the character that the server refuses "
-                "in the upstream's \"folders\" (forbidden, replacement), so that the next one gets its own"));
+        LOG_STR(
+            "note",
+            "the message goes there instead; if the name is at fault, list the character that the server refuses in "
+            "the upstream's \"folders\" (forbidden, replacement), so that the next message gets a folder of its own"));
 }
 
 /* The mailbox is full from the first refusal for want of room until something is filed. */
@@ -578,7 +579,7 @@ static void end_repair(struct dispatch_job *job)
     mail_wrap_free(&job->wrap);
     if (rope == NULL) {
         fault_set(&job->outcome.fault, FAULT_PERM, "long-lines", "repair",
-                  "more lines are too long for the server than can be broken; the longest has %llu octets",
+                  "too many lines are longer than the server takes to break them all; the longest has %llu octets",
                   (unsigned long long)job->item->envelope.shape.longest_line);
         job->answered = true;
         finish_job(job);

@@ -126,7 +126,8 @@ static void take_pause(struct dispatch_upstream *upstream, const struct imapc_pa
         upstream->dispatch->log, LOG_LEVEL_WARNING, "upstream_still_paused",
         LOG_STR("upstream", upstream->config->name), LOG_STR("until", until), LOG_STR("during", pace->fault.where),
         LOG_STR("error.code", pace->fault.code), LOG_STR("error.message", pace->fault.text),
-        LOG_STR("note", "it was paused before the start; \"mailweir queue resume\" with its name tries it at once"));
+        LOG_STR("note",
+                "it was failing before the gateway started; \"mailweir queue resume\" with its name tries it at once"));
     upstream->failures = pace->failures > 0 ? pace->failures : 1;
     upstream->last_fault = pace->fault;
     upstream->last_fault_ms = net_wall(upstream->dispatch->loop);

@@ -183,7 +183,7 @@ static void take_upstream(struct dispatch_plan *plan, struct change *change)
     upstream->gone = false;
     if (change->pool != NULL) {
         note_change(dispatch, change->known == NULL ? "upstream_added" : "upstream_changed", upstream->config->name,
-                    "mail goes to it with the new settings as soon as what is under way is done");
+                    "the new settings apply as soon as the deliveries under way are done");
         replace_pool(upstream, &change->pool);
     }
 }
@@ -201,8 +201,9 @@ static void leave_upstream(struct dispatch *dispatch, struct dispatch_upstream *
 {
     struct imapc_pool *none = NULL;
     upstream->gone = true;
-    note_change(dispatch, "upstream_removed", upstream->config->name,
-                "mail that waits for it stays in the queue: reroute or drop it, or configure the upstream again");
+    note_change(
+        dispatch, "upstream_removed", upstream->config->name,
+        "mail that waits for this upstream stays in the queue: reroute or drop it, or configure the upstream again");
     net_timer_stop(upstream->timer);
     replace_pool(upstream, &none);
 }

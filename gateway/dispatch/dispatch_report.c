@@ -58,16 +58,16 @@ static void write_words(const struct report *report, struct buf *out)
     date_rfc5322(item->envelope.received_ms, received);
     buf_printf(out,
                "--%s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
-               "A message could not be filed, and trying again will not help. It is kept as a dead letter until you "
-               "act.\r\n\r\n"
+               "A message could not be filed, and trying again will not help. The gateway keeps it as a dead letter "
+               "until you act.\r\n\r\n"
                "  delivery   %s\r\n  to         %s: %s\r\n  rule       %s\r\n  from       <%s>\r\n  received   %s\r\n"
                "  attempts   %u\r\n  reason     %s (%s, %s)\r\n\r\n",
                report->boundary, item->id, item->delivery.upstream, item->delivery.folder,
                item->delivery.rule == NULL ? "" : item->delivery.rule, item->envelope.from, received,
                item->attempts + 1, fault->text, fault->code, fault->where);
     buf_printf(out,
-               "The whole story:  mailweir why %s\r\nTo try it again:  mailweir queue retry %s\r\n"
-               "To give it up:    mailweir queue drop %s\r\n\r\n",
+               "Full story:   mailweir why %s\r\nTry again:    mailweir queue retry %s\r\nGive it up:   mailweir queue "
+               "drop %s\r\n\r\n",
                item->envelope.id, item->id, item->id);
 }
 

@@ -187,7 +187,7 @@ static void check_duplicate(struct pass *pass, struct map *seen, const struct le
     json_t *key = decode_key(pass->json, (uint32_t)quote, level->key.len + 2);
     struct bytes text = bytes_at(json_string_value(key), json_string_length(key));
     if (map_get(seen, text) != NULL) {
-        pass_problem(pass, level, quote, "this key stands twice in the same object; remove one");
+        pass_problem(pass, level, quote, "this key is in the same object twice; remove one");
     } else {
         disregard(map_set(seen, text, pass));
     }
@@ -221,7 +221,7 @@ static void pass_value(struct pass *pass, size_t key, const struct level *level)
     size_t node = add_node(pass, key);
     /* Each level is a frame on the stack, here and with whoever walks the values; jansson's own limit is 2,048. */
     if (++pass->depth > DOCUMENT_MAX_DEPTH) {
-        pass_problem(pass, level, pass->at, "nested too deep: at most 64 levels");
+        pass_problem(pass, level, pass->at, "nested too deeply: at most 64 levels are allowed");
         pass->stopped = true;
     } else if (octet_here(pass) == '{') {
         pass_object(pass, level);
@@ -310,7 +310,7 @@ static void syntax_problem(const struct document *json, struct problems *problem
     size_t column = column_of_error(json, error);
     bool escape = strstr(error->text, "invalid escape") != NULL;
     problems_add(problems, PROBLEM_ERROR, json->name, line, column, "", "not valid JSON: %s%s", error->text,
-                 escape ? "; a backslash in a text is written twice, as in \"\\\\d+\"" : "");
+                 escape ? "; in a text, write a backslash twice, as in \"\\\\d+\"" : "");
 }
 
 static int parse_values(struct document *json, struct problems *problems)

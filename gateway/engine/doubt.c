@@ -121,16 +121,16 @@ static const char *gap_of(const struct doubt *doubt, const struct doubt_look *lo
 {
     uint32_t from = doubt_from(doubt, &look->mark);
     if (differ(doubt->mark.account, look->mark.account)) {
-        return "it was sent to another account than the upstream has now";
+        return "the message was sent to another account than the upstream has now";
     }
     if (is_renamed(&doubt->mark, &look->mark)) {
         return "the folder had another name on the server when it was sent";
     }
     if (is_other_mailbox(&doubt->mark, &look->mark)) {
-        return "the folder is not the one that it was: another UIDVALIDITY or MAILBOXID";
+        return "the folder has been replaced: another UIDVALIDITY or MAILBOXID";
     }
     if (look->cut) {
-        return "the folder holds more messages than one look takes";
+        return "the folder has more messages than one look can cover";
     }
     if (look->mark.next == 0) {
         return "the server does not say which UID comes next";
@@ -139,11 +139,11 @@ static const char *gap_of(const struct doubt *doubt, const struct doubt_look *lo
         return "the server shows an older state of the folder";
     }
     if (doubt->place != 0 && look->place != doubt->place) {
-        return "it was sent to another address of the account, and this one may be behind";
+        return "the message was sent to another address of the account, and this one may lag behind";
     }
     if (look->seen < look->mark.next - from) {
         bool is_gone = look->vanished >= look->mark.next - from - look->seen;
-        return is_gone ? removed : "messages came into the folder and are not there any more";
+        return is_gone ? removed : "messages arrived in the folder that are no longer there";
     }
     return NULL;
 }
@@ -180,7 +180,7 @@ enum doubt_verdict doubt_judge(struct doubt *doubt, const struct doubt_look *loo
         return end_as(doubt, DOUBT_FOUND);
     }
     if (look->early) {
-        *why_r = "the server may still show it";
+        *why_r = "the server may still show the message";
         return DOUBT_AGAIN;
     }
     switch (look->sight) {
@@ -188,13 +188,13 @@ enum doubt_verdict doubt_judge(struct doubt *doubt, const struct doubt_look *loo
         *why_r = "the server did not answer everything";
         return DOUBT_AGAIN;
     case DOUBT_SIGHT_REFUSED:
-        *why_r = "the folder may not be read";
+        *why_r = "the account may not read the folder";
         return wait_for_gap(doubt, look, false);
     case DOUBT_SIGHT_MISSING:
         if (!existed) {
             return end_as(doubt, DOUBT_ABSENT);
         }
-        *why_r = "the folder is not there any more";
+        *why_r = "the folder no longer exists";
         return wait_for_gap(doubt, look, false);
     case DOUBT_SIGHT_WHOLE:
         break;

@@ -100,7 +100,7 @@ void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *
     append->reached = 0;
     append->literal_sent = false;
     if (is_too_big(engine)) {
-        imapc_give_up(engine, FAULT_PERM, "toobig", "the message is larger than the server takes");
+        imapc_give_up(engine, FAULT_PERM, "toobig", "the message is larger than the server accepts");
         return;
     }
     imapc_resolve(engine, folder, IMAPC_PHASE_APPEND);
@@ -247,7 +247,7 @@ static void tell_missing(struct imapc_engine *engine, const struct imap_reply *r
     if (refusal->code == NULL) {
         /* Some servers show a folder only some time after it was made (Kopano, Exchange). */
         fault_set(fault, FAULT_TEMP, "nonexistent", "append",
-                  "the folder is there or was created, and the server does not see it yet; it said: %.*s",
+                  "the folder exists or was created, but the server does not see it yet; the server said: %.*s",
                   (int)reply->text.len, (const char *)reply->text.ptr);
         return;
     }
@@ -255,7 +255,7 @@ static void tell_missing(struct imapc_engine *engine, const struct imap_reply *r
     engine->result.sick = refusal->sick;
     engine->result.retry_after_ms = refusal->retry_after_ms;
     fault_set(fault, refusal->class, refusal->create ? "nonexistent" : refusal->code, "create",
-              "the folder is missing, and the server refused to create it: %s", append->create_words);
+              "the folder does not exist, and the server refused to create it: %s", append->create_words);
 }
 
 static void judge_refusal(struct imapc_engine *engine, const struct imap_reply *reply)

@@ -173,7 +173,7 @@ static int append_initial(const struct imapc_engine *engine, struct buf *out)
 static void send_or_fail(struct imapc_engine *engine, struct imap_command *command)
 {
     if (imap_command_end(command) < 0) {
-        imapc_fail(engine, FAULT_LOCAL, "credentials", "the user name or password is too long, or holds a NUL");
+        imapc_fail(engine, FAULT_LOCAL, "credentials", "the user name or password is too long, or contains a NUL");
         return;
     }
     imapc_send(engine);
@@ -216,20 +216,20 @@ void imapc_login_enter(struct imapc_engine *engine)
     engine->bound = can_be_bound(engine);
     if (!engine->tls_active && !engine->options.allow_clear) {
         imapc_fail(engine, FAULT_LOCAL, "clear-text",
-                   "the connection has no TLS and the upstream is not on loopback: no password goes out");
+                   "the connection has no TLS and the upstream is not on loopback: the password is not sent");
     } else if (is_missed(engine) && !engine->capabilities_asked) {
         imapc_enter(engine, IMAPC_PHASE_CAPABILITY); /* the list so far may be shorter than that */
     } else if (engine->options.binding == IMAPC_BINDING_REQUIRED && !engine->bound) {
         imapc_fail(engine, FAULT_PERM, "channel-binding", "%s",
                    engine->can_bind
                        ? "the server does not offer SCRAM with channel binding, which the upstream requires"
-                       : "the TLS connection has nothing that a login can be bound to");
+                       : "a login cannot be bound to this TLS connection");
     } else if (!is_offered(engine)) {
         bool was_pinned = engine->options.mechanism == IMAPC_AUTH_AUTO && is_scram(engine->mechanism);
         imapc_fail(engine, FAULT_PERM, "authentication", "the server does not offer %s%s",
                    engine->mechanism == IMAPC_AUTH_LOGIN ? "AUTH=PLAIN, nor LOGIN" : mechanisms[engine->mechanism].name,
-                   was_pinned ? ", by which this account has logged in before; the password is not shown to it instead "
-                                "(\"mechanism\" in the upstream's \"auth\" says what may be used)"
+                   was_pinned ? ", which this account has used to log in before, and the password is not sent in a "
+                                "weaker way (\"mechanism\" in the upstream's \"auth\" sets what may be used)"
                               : "");
     } else if (engine->mechanism == IMAPC_AUTH_LOGIN) {
         login(engine);
@@ -244,7 +244,7 @@ static void on_challenge(struct imapc_engine *engine, const struct imap_reply *r
 {
     struct buf *output = &engine->output;
     if (++engine->sasl_steps > IMAPC_SASL_STEPS_MAX || engine->sasl_due || engine->sasl_waits) {
-        imapc_fail(engine, FAULT_TEMP, "protocol", "the server's login does not end");
+        imapc_fail(engine, FAULT_TEMP, "protocol", "the server's login dialogue does not end");
     } else if (is_scram(engine->mechanism)) {
         buf_clear(&engine->challenge);
         buf_append_bytes(&engine->challenge, reply->text);
@@ -360,7 +360,7 @@ static void on_refused(struct imapc_engine *engine, const struct imap_reply *rep
                (const char *)reply->text.ptr, why.len > 0 ? " " : "", is_bearer(engine->mechanism) ? (int)why.len : 0,
                (const char *)why.ptr,
                engine->bound
-                   ? " (the login was bound to the TLS connection; \"channel_binding\": \"never\" does without)"
+                   ? " (the login was bound to the TLS connection; \"channel_binding\": \"never\" switches that off)"
                    : "");
 }
 
@@ -374,8 +374,7 @@ void imapc_login_reply(struct imapc_engine *engine, const struct imap_reply *rep
     if (reply->status == IMAP_STATUS_OK && is_scram(engine->mechanism) && engine->sasl_proven < SCRAM_MESSAGES) {
         /* RFC 5802 section 3: without its signature, anybody may stand there. */
         imapc_fail(engine, FAULT_PERM, "authentication",
-                   "the server says that \"%s\" is logged in, without proof that it "
-                   "knows the password",
+                   "the server says that \"%s\" is logged in, but did not prove that it knows the password",
                    engine->options.username);
     } else if (reply->status == IMAP_STATUS_OK) {
         learn_login(engine);

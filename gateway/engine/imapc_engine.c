@@ -220,7 +220,7 @@ static void on_continue(struct imapc_engine *engine, const struct imap_reply *re
     } else if (engine->sasl_open) {
         phases[engine->phase].reply(engine, reply);
     } else if (engine->phase != IMAPC_PHASE_APPEND) {
-        imapc_fail(engine, FAULT_TEMP, "protocol", "the server asked for data that no command has");
+        imapc_fail(engine, FAULT_TEMP, "protocol", "the server asked for data when no command has any");
     }
 }
 
@@ -242,7 +242,7 @@ static void on_tagged(struct imapc_engine *engine, const struct imap_reply *repl
     }
     if (!engine->command_open || !bytes_is(reply->tag, engine->tag)) {
         struct bytes line = imap_reply_read(&engine->parser);
-        imapc_fail(engine, FAULT_TEMP, "protocol", "the server answered a command that was not given: \"%.*s\"",
+        imapc_fail(engine, FAULT_TEMP, "protocol", "the server answered a command that was not sent: \"%.*s\"",
                    shown_len(line), (const char *)line.ptr);
         return;
     }
@@ -304,8 +304,8 @@ static void take_input(struct imapc_engine *engine, struct bytes input, size_t *
                 imapc_folders_spoil_ids(engine->options.folders);
             }
             imapc_fail(engine, FAULT_TEMP, "protocol",
-                       "the server sent what is no IMAP, or more of it than is reasonable: \"%.*s\"", shown_len(line),
-                       (const char *)line.ptr);
+                       "the server sent something that is not IMAP, or an unreasonable amount: \"%.*s\"",
+                       shown_len(line), (const char *)line.ptr);
         } else if (result == 1) {
             on_reply(engine, &reply);
         }
@@ -313,7 +313,7 @@ static void take_input(struct imapc_engine *engine, struct bytes input, size_t *
     if (engine->tls_due && *used_r < input.len) {
         engine->tls_due = false;
         imapc_fail(engine, FAULT_TEMP, "starttls",
-                   "the server sent data behind its answer to STARTTLS, in front of the handshake");
+                   "the server sent data after its answer to STARTTLS, before the handshake");
     }
 }
 
@@ -328,7 +328,7 @@ static void check_deadline(struct imapc_engine *engine)
     }
     bool greeting = engine->phase == IMAPC_PHASE_GREETING || engine->phase == IMAPC_PHASE_HANDSHAKE;
     uint64_t timeout = greeting ? engine->options.greeting_timeout_ms : engine->options.command_timeout_ms;
-    imapc_fail(engine, FAULT_TEMP, "timeout", "nothing moved for %llu ms", (unsigned long long)timeout);
+    imapc_fail(engine, FAULT_TEMP, "timeout", "nothing was sent or received for %llu ms", (unsigned long long)timeout);
 }
 
 enum imapc_want imapc_engine_step(struct imapc_engine *engine, uint64_t now, struct bytes input, size_t *used_r,

@@ -76,7 +76,7 @@ void imapc_greeting_reply(struct imapc_engine *engine, const struct imap_reply *
     bool preauth = reply->status == IMAP_STATUS_PREAUTH;
     if (preauth && engine->options.starttls) {
         imapc_fail(engine, FAULT_TEMP, "starttls",
-                   "the server greets with PREAUTH, behind which TLS cannot be negotiated any more");
+                   "the server greets with PREAUTH, after which TLS cannot be negotiated");
     } else if (preauth && !engine->tls_active && !engine->options.allow_clear) {
         imapc_fail(engine, FAULT_LOCAL, "clear-text", "the connection has no TLS and the upstream is not on loopback");
     } else if (preauth || reply->status == IMAP_STATUS_OK) {
@@ -88,7 +88,7 @@ void imapc_greeting_reply(struct imapc_engine *engine, const struct imap_reply *
             imapc_enter(engine, IMAPC_PHASE_CAPABILITY);
         }
     } else {
-        imapc_fail(engine, FAULT_TEMP, "protocol", "the server's greeting is not one of IMAP");
+        imapc_fail(engine, FAULT_TEMP, "protocol", "the server's greeting is not an IMAP greeting");
     }
 }
 
@@ -112,7 +112,7 @@ void imapc_starttls_enter(struct imapc_engine *engine)
 {
     if (!server_can(engine, IMAP_CAP_STARTTLS)) {
         imapc_fail(engine, FAULT_TEMP, "starttls",
-                   "the server does not offer STARTTLS, which the upstream's tls mode demands");
+                   "the server does not offer STARTTLS, which the upstream's tls mode requires");
         return;
     }
     imap_command_end(imapc_begin(engine, "STARTTLS"));

@@ -18,7 +18,7 @@ void imapc_engine_remove(struct imapc_engine *engine, uint64_t now, const char *
     engine->removing = (struct imapc_removing){.uid = uid, .validity = uidvalidity};
     if (!(engine->capabilities.has & IMAP_CAP_UIDPLUS)) {
         imapc_give_up(engine, FAULT_PERM, "no-uidplus",
-                      "the server has no UIDPLUS, without which a message cannot be removed alone: it is left there");
+                      "the server has no UIDPLUS, which is needed to remove a single message: the message stays there");
     } else {
         imapc_resolve(engine, folder, IMAPC_PHASE_REMOVE_SELECT);
     }
@@ -43,7 +43,7 @@ void imapc_remove_select_reply(struct imapc_engine *engine, const struct imap_re
         imapc_enter(engine, IMAPC_PHASE_READY);
     } else if (removing->mark.validity == 0 || removing->mark.validity != removing->validity) {
         fault_set(&engine->result.fault, FAULT_PERM, "uidvalidity", "select",
-                  "the folder is another one by now (UIDVALIDITY): nothing is removed from it");
+                  "the folder has been replaced (UIDVALIDITY): nothing is removed from it");
         imapc_enter(engine, IMAPC_PHASE_REMOVE_LEAVE);
     } else {
         imapc_enter(engine, IMAPC_PHASE_REMOVE_STORE);

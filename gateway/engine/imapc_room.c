@@ -67,14 +67,13 @@ bool imapc_room_is_refused(struct imapc_engine *engine)
     }
     const struct imapc_folder_room *room = room_of(engine);
     if (engine->append.rights_asked && room->barred) {
-        imapc_give_up(
-            engine, FAULT_PERM, "noperm",
-            "the account has no right to insert messages (\"i\") into the folder: have it granted (MYRIGHTS)");
+        imapc_give_up(engine, FAULT_PERM, "noperm",
+                      "the account may not insert messages into the folder: grant it the right \"i\" (MYRIGHTS)");
         return true;
     }
     if (engine->append.quota_asked && room->quota_known && !fits_room(engine, room)) {
         imapc_give_up(engine, FAULT_TEMP, "overquota",
-                      "the mailbox is too full for the message by its quota (GETQUOTAROOT); nothing was sent");
+                      "the message does not fit in the mailbox's quota (GETQUOTAROOT); nothing was sent");
         return true;
     }
     return false;

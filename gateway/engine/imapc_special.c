@@ -11,8 +11,9 @@
 static void no_such_folder(struct imapc_engine *engine)
 {
     if (engine->append.messages != NULL || engine->removing.uid != 0) {
-        imapc_give_up(engine, FAULT_PERM, "folder-name",
-                      "the folder's name is empty, too long, no UTF-8, holds control characters, or is no special use");
+        imapc_give_up(
+            engine, FAULT_PERM, "folder-name",
+            "the folder's name is empty, too long, not UTF-8, has control characters, or is not a special use");
     } else {
         engine->result.sight = DOUBT_SIGHT_MISSING;
         imapc_over(engine);

@@ -75,7 +75,7 @@ static int sign_assertion(const json_t *key, const struct imapc_assertion_claims
         result = text.full ? -1 : buf_append_bytes(out, buf_bytes(&text));
     }
     if (result < 0) {
-        fault_set(fault, FAULT_LOCAL, "key-file", "assertion", "the statement is too long, or holds no text");
+        fault_set(fault, FAULT_LOCAL, "key-file", "assertion", "the statement is too long, or is not text");
     }
     buf_wipe(&text);
     buf_wipe(&signature);

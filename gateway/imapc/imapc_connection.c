@@ -222,11 +222,13 @@ static void log_unstored(const struct imapc_pool *pool, const struct imapc_job *
             count++;
         }
     }
-    log_event(
-        pool->log, LOG_LEVEL_WARNING, "flags_not_stored", LOG_STR("upstream", pool->account.name),
-        LOG_STR("folder", job->folder->name), LOG_STR("delivery", job->appends[first]->id), LOG_INT("messages", count),
-        LOG_STR("message", job->is_search ? "found, but the flags that the server's APPEND loses could not be stored"
-                                          : "filed, but its flags could not be stored behind the APPEND"));
+    log_event(pool->log, LOG_LEVEL_WARNING, "flags_not_stored", LOG_STR("upstream", pool->account.name),
+              LOG_STR("folder", job->folder->name), LOG_STR("delivery", job->appends[first]->id),
+              LOG_INT("messages", count),
+              LOG_STR("message",
+                      job->is_search
+                          ? "the message was found, but its flags, which the server's APPEND loses, could not be stored"
+                          : "the message was filed, but its flags could not be stored after the APPEND"));
 }
 
 /* What the operator should know of a job beside its fault. */
@@ -350,7 +352,7 @@ static void end_connection(struct imapc_connection *connection, const struct ima
     why.fault = &fault;
     if (connection->held != NULL) {
         struct imapc_result lost = {.fault = fault, .ended = true, .sight = DOUBT_SIGHT_FAILED};
-        fault_set(&lost.fault, FAULT_TEMP, "connection-lost", "look", "the connection ended during a look");
+        fault_set(&lost.fault, FAULT_TEMP, "connection-lost", "look", "the connection closed during a look");
         imapc_job_finish(connection->pool, &connection->held, &lost, false,
                          imapc_place_print(connection->pool, connection->place));
     }
@@ -390,7 +392,7 @@ static bool start_tls(struct imapc_connection *connection)
         return false;
     }
     fault_set(&fault, FAULT_TEMP, "starttls", "starttls",
-              "the server sent data in clear behind its answer to STARTTLS");
+              "the server sent unencrypted data after its answer to STARTTLS");
     imapc_engine_lost(connection->engine, &fault);
     return true;
 }
@@ -399,7 +401,7 @@ static void start_compress(struct imapc_connection *connection)
 {
     connection->deflate = imapc_deflate_new();
     if (connection->deflate == NULL) {
-        lose(connection, "memory", "there is no memory for compression");
+        lose(connection, "memory", "not enough memory for compression");
         return;
     }
     imapc_engine_compressed(connection->engine, net_now(connection->pool->loop));
@@ -419,7 +421,7 @@ static struct bytes readable(struct imapc_connection *connection)
         connection->inflated += imapc_deflate_input(connection->deflate).len - before;
         net_stream_consume(connection->stream, used < 0 ? input.len : (size_t)used);
         if (used < 0) {
-            lose(connection, "compress", "the server sent what is no deflate stream (RFC 4978)");
+            lose(connection, "compress", "the server sent something that is not a deflate stream (RFC 4978)");
         }
     }
     return imapc_deflate_input(connection->deflate);

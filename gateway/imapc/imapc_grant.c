@@ -37,7 +37,7 @@ static void take_grant(struct imapc_grant *grant, struct bytes token, uint64_t l
     for (size_t i = 0; i < token.len; i++) {
         if (token.ptr[i] <= ' ' || token.ptr[i] > '~') {
             fail(grant,
-                 "%s gave something that is no token: it holds blanks, control characters or letters beyond ASCII",
+                 "%s gave something that is not a token: it has blanks, control characters or characters outside ASCII",
                  from);
             return;
         }
@@ -75,8 +75,9 @@ static void take_json(struct imapc_grant *grant, const json_t *json, long status
     if ((status == 200 || status == 0) && text != NULL) {
         take_grant(grant, bytes_of(text), lifetime > 0 ? lifetime : fallback, from);
     } else if (status != 0) {
-        fail(grant, "%s answered %ld: %s%s%s", from, status, error != NULL ? error : "no access_token in it",
-             about != NULL ? ": " : "", about != NULL ? about : "");
+        fail(grant, "%s answered %ld: %s%s%s", from, status,
+             error != NULL ? error : "there is no access_token in the answer", about != NULL ? ": " : "",
+             about != NULL ? about : "");
     } else {
         fail(grant, "%s printed JSON without an \"access_token\"%s%s", from, error != NULL ? ": " : "",
              error != NULL ? error : "");
@@ -145,7 +146,7 @@ static void keep_refresh_token(struct imapc_grant *grant, const json_t *json)
     const char *text = json_string_value(json_object_get(json, "refresh_token"));
     struct fault fault = FAULT_INIT;
     if (file != NULL && text != NULL && text[0] != '\0' && net_file_replace(file, bytes_of(text), &fault) < 0) {
-        fail(grant, "the provider gave a new refresh token, which cannot be kept in %s: %s", file, fault.text);
+        fail(grant, "the provider gave a new refresh token, which cannot be written to %s: %s", file, fault.text);
     }
 }
 

@@ -337,7 +337,7 @@ static void finish_one(struct imapc_pool *pool, struct imapc_job *job, size_t in
         break;
     case DOUBT_AGAIN:
         fault_set(&outcome.fault, FAULT_TEMP, "look", "look",
-                  "an earlier attempt may have filed it, and a look at the folder proves nothing: %s%s%s", why,
+                  "an earlier attempt may have filed the message, and a look at the folder proves nothing: %s%s%s", why,
                   is_said ? "; the server said: " : "", is_said ? result->said : "");
         answer_append(pool, append, outcome);
         break;
@@ -348,7 +348,9 @@ static void finish_one(struct imapc_pool *pool, struct imapc_job *job, size_t in
         /* That a second copy is possible is written down before one can come to be: a crash behind it must not forget
          * what to tell. */
         fault_set(&outcome.fault, FAULT_TEMP, IMAPC_UNPROVEN, "look",
-                  "an earlier attempt may have filed it, and that cannot be found out (%s): it is sent again", why);
+                  "an earlier attempt may have filed the message, and there is no way to find out (%s): the message is "
+                  "sent again",
+                  why);
         answer_append(pool, append, outcome);
         break;
     }

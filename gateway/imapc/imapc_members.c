@@ -31,12 +31,10 @@ static void log_question(struct imapc_pool *pool)
 {
     int question = imapc_habits_take_news(&pool->habits);
     if (question >= 0) {
-        log_event(
-            pool->log, LOG_LEVEL_WARNING, "question_left_out", LOG_STR("upstream", pool->account.name),
-            LOG_STR("question", imapc_habits_name((enum imapc_question)question)),
-            LOG_STR(
-                "message",
-                "the session broke in it twice in a row; mail is filed without it, and it is asked again in a day"));
+        log_event(pool->log, LOG_LEVEL_WARNING, "question_left_out", LOG_STR("upstream", pool->account.name),
+                  LOG_STR("question", imapc_habits_name((enum imapc_question)question)),
+                  LOG_STR("message", "the session broke at this question twice in a row; mail is filed without asking "
+                                     "it, and it is asked again in a day"));
     }
 }
 

@@ -269,8 +269,8 @@ static void give_up_waiting(struct imapc_pool *pool)
         return; /* a probe is no mail */
     } else if (is_spent(pool)) {
         outcome = (struct imapc_outcome){.account = true, .retry_after_ms = pool->day_began + IMAPC_DAY_MS - now};
-        fault_set(&outcome.fault, FAULT_TEMP, "daily-budget", "pool",
-                  "the octets that may be sent to %s in a day are sent", pool->account.name);
+        fault_set(&outcome.fault, FAULT_TEMP, "daily-budget", "pool", "the daily limit of octets for %s is used up",
+                  pool->account.name);
     } else if (now >= pool->outage.until || (pool->connection_count > 0 && !imapc_health_is_down(pool))) {
         return;
     } else {

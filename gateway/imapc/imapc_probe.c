@@ -186,9 +186,9 @@ static void on_looked(struct imapc_probe *probe, const struct imapc_result *resu
         struct fault fault = FAULT_INIT;
         fault_set(&fault, FAULT_TEMP, "not-found", "fetch", "%s",
                   probe->wanted.elsewhere
-                      ? "a filter of the server has moved it to another folder; it is left there, remove it by hand"
-                  : probe->report.filed ? "the server said that it was filed, and it cannot be found by its id"
-                                        : "it cannot be found by its id: it was probably not filed");
+                      ? "a filter on the server moved the message to another folder; remove it there by hand"
+                  : probe->report.filed ? "the server said that the message was filed, but it cannot be found by its id"
+                                        : "the message cannot be found by its id: it was probably not filed");
         end_probe(probe, &fault);
     }
 }

@@ -152,13 +152,13 @@ static const char *read_first(const struct imapc_scram *scram, struct bytes text
     if (take_proof(&rest, 'r', &first->nonce) < 0 || take_proof(&rest, 's', &salt) < 0 ||
         take_proof(&rest, 'i', &iterations) < 0 || units_base64_decode(&first->salt, salt) < 0 ||
         !bytes_to_u64(iterations, &first->iterations)) {
-        return "the server's first message is not one of SCRAM";
+        return "the server's first message is not a SCRAM message";
     }
     if (first->nonce.len <= own.len || !bytes_equal(bytes_slice(first->nonce, 0, own.len), own)) {
-        return "the server answers to another login";
+        return "the server answers another login";
     }
     if (first->iterations == 0 || first->iterations > IMAPC_SCRAM_ITERATIONS_MAX) {
-        return "the server asks for no iterations, or for more than a million";
+        return "the server asks for 0 iterations, or more than a million";
     }
     return NULL;
 }
@@ -235,7 +235,7 @@ static int read_final(const struct imapc_scram *scram, struct bytes challenge, s
         fault_set(fault, FAULT_PERM, "authentication", "login", "SCRAM: the server says %.*s", (int)value.len,
                   (const char *)value.ptr);
     } else {
-        disregard(refuse_proof(fault, "the server does not prove that it knows the password"));
+        disregard(refuse_proof(fault, "the server did not prove that it knows the password"));
     }
     buf_done(&shown);
     return result;
@@ -254,7 +254,7 @@ static int answer_proof(struct imapc_scram *scram, struct bytes challenge, struc
     case 2:
         return read_final(scram, challenge, fault);
     default:
-        return refuse_proof(fault, "the server's login does not end");
+        return refuse_proof(fault, "the server's login dialogue does not end");
     }
 }
 

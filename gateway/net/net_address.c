@@ -29,7 +29,7 @@ static int parse_unix(struct net_address *address_r, struct bytes text, struct f
 {
     struct bytes path = bytes_from(text, strlen("unix:"));
     if (path.len == 0 || path.ptr[0] != '/') {
-        return refuse_address(fault, text, "a path that begins with / must follow \"unix:\"");
+        return refuse_address(fault, text, "\"unix:\" must be followed by a path that begins with /");
     }
     if (path.len > UNIX_PATH_MAX || bytes_has_control(path)) {
         return refuse_address(fault, text, "the path must have at most 107 octets and no control characters");
@@ -45,8 +45,8 @@ static int parse_inherited(struct net_address *address_r, struct bytes text, str
     struct bytes name = bytes_from(text, strlen("inherited:"));
     if (name.len == 0 || name.len >= sizeof address_r->host || bytes_has_control(name) ||
         bytes_find_octet(name, ':') >= 0) {
-        return refuse_address(fault, text,
-                              "the name of a socket must follow \"inherited:\" (FileDescriptorName= of its unit)");
+        return refuse_address(
+            fault, text, "\"inherited:\" must be followed by the name of a socket (FileDescriptorName= of its unit)");
     }
     *address_r = (struct net_address){.is_inherited = true};
     set_host(address_r, name);
@@ -65,11 +65,11 @@ static int split_port(struct bytes text, struct bytes *host_r, struct bytes *por
             return refuse_address(fault, text, "write \"[v6]:port\"");
         }
         if (host.len == 0 || host.len >= INET6_ADDRSTRLEN) {
-            return refuse_address(fault, text, "between the brackets there must be an IPv6 address");
+            return refuse_address(fault, text, "the brackets must contain an IPv6 address");
         }
         set_host(&copy, host);
         if (uv_inet_pton(AF_INET6, copy.host, &ignored) != 0) {
-            return refuse_address(fault, text, "between the brackets there must be an IPv6 address");
+            return refuse_address(fault, text, "the brackets must contain an IPv6 address");
         }
         *host_r = host;
         *port_r = bytes_from(rest, 1);
@@ -82,7 +82,7 @@ static int split_port(struct bytes text, struct bytes *host_r, struct bytes *por
         return refuse_address(fault, text, "write \"host:port\", \"[v6]:port\" or \"unix:/path\"");
     }
     if (bytes_find_octet(rest, ':') >= 0) {
-        return refuse_address(fault, text, "an IPv6 address stands in brackets: \"[v6]:port\"");
+        return refuse_address(fault, text, "write an IPv6 address in brackets: \"[v6]:port\"");
     }
     return 0;
 }
@@ -115,7 +115,7 @@ int net_address_parse(struct net_address *address_r, struct bytes text, struct f
         return refuse_address(fault, text, "the host must have 1 to 253 letters, digits, \"-\", \"_\" and \".\"");
     }
     if (!bytes_to_u64(port_text, &port) || port > UINT16_MAX) {
-        return refuse_address(fault, text, "the port must be a number of 0 to 65535");
+        return refuse_address(fault, text, "the port must be a number from 0 to 65535");
     }
     *address_r = (struct net_address){.port = (uint16_t)port};
     set_host(address_r, host);

@@ -21,7 +21,7 @@
 /* Of standard error, of which the first line is told; the rest is read and dropped. */
 #define ERROR_MAX ((size_t)200)
 
-#define RUNNER_GONE "the process that runs programs has ended; restart the gateway"
+#define RUNNER_GONE "the helper process that runs programs has ended; restart the gateway"
 
 struct net_child {
     struct net_loop *loop;
@@ -287,7 +287,7 @@ struct net_child *net_child_run(struct net_loop *loop, const struct net_child_op
     bool gone = by_runner && status == -ECHILD, unknown = by_runner && status == -EPERM;
     fault_set(&child->fault, FAULT_TEMP, "child-start", child->program, "%s cannot be started: %s", child->program,
               gone      ? RUNNER_GONE
-              : unknown ? "it was not in the configuration that the gateway began with; restart it"
+              : unknown ? "the program was not in the configuration when the gateway started; restart the gateway"
                         : uv_strerror(status));
     put_down(child);
     if (!by_runner) {

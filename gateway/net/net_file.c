@@ -493,8 +493,8 @@ static int locked_by_other(int fd, const char *path, struct fault *fault)
     char pid[16] = "";
     ssize_t got = pread(fd, pid, sizeof pid - 1, 0);
     pid[got > 0 ? strspn(pid, "0123456789") : 0] = '\0';
-    fault_set(fault, FAULT_LOCAL, "locked", path, "%s is locked by process %s: another mailweir uses this directory",
-              path, pid[0] != '\0' ? pid : "unknown");
+    fault_set(fault, FAULT_LOCAL, "locked", path, "%s is locked by process %s: another mailweir uses this folder", path,
+              pid[0] != '\0' ? pid : "unknown");
     return -1;
 }
 

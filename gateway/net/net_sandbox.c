@@ -55,7 +55,7 @@ static int find_user(const char *text, struct user *user_r, struct fault *fault)
     }
     const struct passwd *entry = getpwnam(text);
     if (entry == NULL) {
-        fault_set(fault, FAULT_LOCAL, "user", text, "there is no such user; numbers are given as UID:GID");
+        fault_set(fault, FAULT_LOCAL, "user", text, "there is no such user; give numbers as UID:GID");
         return -1;
     }
     *user_r = (struct user){entry->pw_uid, entry->pw_gid, text};
@@ -87,7 +87,7 @@ int net_sandbox_become(const char *text, struct fault *fault)
         return 0;
     }
     if (geteuid() != 0) {
-        fault_set(fault, FAULT_LOCAL, "user", text, "only root can become this user; it was started as uid %u",
+        fault_set(fault, FAULT_LOCAL, "user", text, "only root can become this user; the gateway was started as uid %u",
                   (unsigned)geteuid());
         return -1;
     }
@@ -205,7 +205,7 @@ void net_sandbox_enter(const struct net_sandbox_options *options, struct net_san
     const struct rlimit none = {0, 0};
     *state_r = (struct net_sandbox_state){.entered = true};
     if (SANITIZED) {
-        note_state(state_r, "all of it", "this is a sanitizer build, whose runtime needs the calls of a debugger");
+        note_state(state_r, "all of it", "this is a sanitizer build, which needs the system calls of a debugger");
         return;
     }
     state_r->no_core_dumps = setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;

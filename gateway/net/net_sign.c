@@ -60,11 +60,11 @@ int net_sign_rs256(struct bytes key, struct bytes text, struct buf *out, struct 
     EVP_PKEY *read = read_key(key);
     int result = -1;
     if (read == NULL) {
-        disregard(refuse_key(fault, "the private key cannot be read as PEM without a pass phrase"));
+        disregard(refuse_key(fault, "the private key is not PEM, or needs a pass phrase"));
     } else if (EVP_PKEY_get_base_id(read) != EVP_PKEY_RSA || EVP_PKEY_get_bits(read) < KEY_BITS_MIN) {
-        disregard(refuse_key(fault, "the private key is not one of RSA with 2048 bits or more"));
+        disregard(refuse_key(fault, "the private key must be an RSA key of 2048 bits or more"));
     } else if (sign_text(read, text, out) < 0) {
-        disregard(refuse_key(fault, "the private key does not sign"));
+        disregard(refuse_key(fault, "signing with the private key failed"));
     } else {
         result = 0;
     }

@@ -167,8 +167,8 @@ static void take_end(struct net_stream *stream)
         net_stream_note(stream, NET_STREAM_EOF);
     } else if (!stream->eof) {
         net_stream_fail(stream, stream->tls_ready ? "tls-truncated" : "tls-closed", stream->tls_ready ? "read" : "tls",
-                        stream->tls_ready ? "%s ended the connection without a TLS goodbye: octets may be missing"
-                                          : "%s ended the connection during the TLS handshake",
+                        stream->tls_ready ? "%s closed the connection without a TLS close_notify: octets may be missing"
+                                          : "%s closed the connection during the TLS handshake",
                         stream->label);
     }
 }

@@ -396,7 +396,7 @@ static const char *hint_of(unsigned long error)
     case SSL_R_HTTP_REQUEST:
         return " (it does not speak TLS here)";
     case SSL_R_UNEXPECTED_EOF_WHILE_READING:
-        return " (the connection ended without a TLS goodbye)";
+        return " (the connection was closed without a TLS close_notify)";
     default:
         return "";
     }
@@ -415,7 +415,7 @@ void net_tls_explain(const struct net_tls *tls, SSL *session, const char *peer, 
     } else {
         const char *reason = ERR_reason_error_string(error);
         fault_set(fault, FAULT_TEMP, "tls", "tls", "TLS with %s failed: %s%s", peer,
-                  reason != NULL ? reason : "the connection ended", hint_of(error));
+                  reason != NULL ? reason : "the connection was closed", hint_of(error));
     }
     ERR_clear_error();
 }

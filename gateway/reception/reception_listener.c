@@ -35,7 +35,7 @@ static int parse_networks(struct arena *arena, const char *const *texts, size_t 
     for (size_t i = 0; i < count; i++) {
         if (network_parse(&items[i], bytes_of(texts[i])) < 0) {
             fault_set(fault, FAULT_LOCAL, "network", listener,
-                      "\"%s\" is no network; write an address, or a prefix without further bits such as 10.0.0.0/8",
+                      "\"%s\" is not a network; write an address, or a prefix without host bits such as 10.0.0.0/8",
                       texts[i]);
             return -1;
         }

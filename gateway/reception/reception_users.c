@@ -89,7 +89,7 @@ static void read_password(struct parse *parse, json_t *object, struct reception_
     /* A plain word is what people write by mistake: crypt(3) would take it as an ancient DES salt. */
     if (text == NULL || text[0] != '$' || crypt_checksalt(text) != CRYPT_SALT_OK) {
         wrong_users(parse, "password",
-                    "a crypt(3) hash such as \"$y$j9T$...\" is expected; \"mailweir passwd\" makes one");
+                    "expected a crypt(3) hash such as \"$y$j9T$...\"; \"mailweir passwd\" writes one");
         return;
     }
     user->password = expect_memory(arena_text(parse->users->arena, text));
@@ -107,7 +107,7 @@ static void read_scram(struct parse *parse, json_t *object, struct reception_use
     user->has_scram = text != NULL && parse_scram(parse->users->arena, text, &user->scram);
     if (!user->has_scram) {
         wrong_users(parse, "scram",
-                    "write \"{SCRAM-SHA-256}iterations,salt,StoredKey,ServerKey\"; \"mailweir passwd\" makes it");
+                    "write \"{SCRAM-SHA-256}iterations,salt,StoredKey,ServerKey\"; \"mailweir passwd\" writes it");
     }
     parse->users->mechanisms |= SMTPD_MECHANISM_SCRAM | SMTPD_MECHANISM_SCRAM_PLUS;
 }
@@ -119,14 +119,14 @@ static void read_senders(struct parse *parse, json_t *object, struct reception_u
         return;
     }
     if (!json_is_array(list)) {
-        wrong_users(parse, "senders", "a list of patterns such as \"*@example.net\" is expected");
+        wrong_users(parse, "senders", "expected a list of patterns such as \"*@example.net\"");
         return;
     }
     const char **senders = expect_memory(arena_array(parse->users->arena, json_array_size(list) + 1, sizeof *senders));
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *text = json_string_value(json_array_get(list, i));
         if (text == NULL) {
-            wrong_users(parse, "senders", "a pattern is a string");
+            wrong_users(parse, "senders", "a pattern must be a string");
             return;
         }
         senders[user->sender_count++] = expect_memory(arena_text(parse->users->arena, text));
@@ -144,7 +144,7 @@ static void read_user(struct parse *parse, const char *name, json_t *object)
         return;
     }
     if (!json_is_object(object)) {
-        wrong_users(parse, "", "a user is an object with \"password\" or \"scram\"");
+        wrong_users(parse, "", "a user must be an object with \"password\" or \"scram\"");
         return;
     }
     document_unknown_keys(parse->json, parse->problems, parse->pointer, object, known);
@@ -180,7 +180,7 @@ static void read_users(struct parse *parse, json_t *root)
     const char *name;
     json_t *user;
     if (!json_is_object(root) || !json_is_object(users)) {
-        wrong_users(parse, "", "{\"users\": {\"name\": {...}}} is expected");
+        wrong_users(parse, "", "expected {\"users\": {\"name\": {...}}}");
         return;
     }
     document_unknown_keys(parse->json, parse->problems, "", root, known);
@@ -297,7 +297,7 @@ static int make_scram(const char *password, char scram_r[RECEPTION_HASH_MAX], st
     net_random(salt, sizeof salt);
     if (gsasl_scram_secrets_from_password(GSASL_HASH_SHA256, password, SCRAM_ITERATIONS, salt, sizeof salt, salted,
                                           client, server, stored) != GSASL_OK) {
-        fault_set(fault, FAULT_LOCAL, "scram", "password", "no SCRAM keys can be made of the password");
+        fault_set(fault, FAULT_LOCAL, "scram", "password", "the password cannot be made into SCRAM keys");
         return -1;
     }
     buf_init(&out, RECEPTION_HASH_MAX - 1);

@@ -324,10 +324,10 @@ static void on_counted_read(void *ctx)
     }
     if (fault_is_set(&job->fault) || job->full) {
         log_event(job->spool->log, LOG_LEVEL_WARNING, "reload_warning",
-                  LOG_STR("error.message", job->full
-                                               ? "more was counted than can be looked through; it is found at the "
-                                                 "next start"
-                                               : job->fault.text));
+                  LOG_STR("error.message",
+                          job->full
+                              ? "too many counted messages to look through now; the rest is found at the next start"
+                              : job->fault.text));
     }
     arena_free(&job->arena);
     free(job->envelopes);

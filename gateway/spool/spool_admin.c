@@ -200,7 +200,7 @@ static int run_verb(struct request *request)
             return verbs[i].run(request, verbs[i].argument);
         }
     }
-    fault_set(&request->fault, FAULT_PERM, "usage", "verb", "\"%s\" is nothing that the queue can do",
+    fault_set(&request->fault, FAULT_PERM, "usage", "verb", "the queue does not know the command \"%s\"",
               verb == NULL ? "" : verb);
     return -1;
 }
@@ -243,8 +243,8 @@ int spool_desk_open(struct spool_desk **desk_r, const struct spool_options *opti
     spool_desk_close(&desk);
     if (strcmp(found.code, "locked") == 0) {
         fault_set(fault, FAULT_LOCAL, "locked", "queue",
-                  "a gateway runs on the spool %s, and its admin server was not found or does not answer: name the"
-                  " gateway's configuration, which says where that listens, or stop the gateway",
+                  "a gateway runs on the spool %s, but its admin server was not found or does not answer: name the "
+                  "gateway's configuration, which says where the admin server listens, or stop the gateway",
                   options->path);
     } else {
         fault_set(fault, found.class, found.code, found.where, "%s", found.text);

@@ -105,7 +105,8 @@ static void commit_done(struct spool *spool, struct spool_job *job)
         log_event(
             spool->log, LOG_LEVEL_ERROR, "decision_not_written", LOG_STR("id", job->op.add.id),
             LOG_STR("error.code", job->op.beside.code), LOG_STR("error.message", job->op.beside.text),
-            LOG_STR("reason", "it was imported after it had been dropped; a rebuild of the index would drop it again"));
+            LOG_STR("reason",
+                    "the message was imported after it had been dropped; a rebuild of the index would drop it again"));
     }
     /* Answered before it is offered: with the 250 we take "responsibility for delivering" (RFC 5321 section 6.1), and
      * what an upstream does with the mail is nothing that the sender should wait for. */

@@ -38,10 +38,10 @@ static void refuse_group(struct spool *spool, const struct spool_group *group)
 
 void spool_doubt_take(struct spool *spool, struct spool_group *group)
 {
-    log_event(
-        spool->log, LOG_LEVEL_ERROR, "spool_in_doubt", LOG_INT("jobs", (uint64_t)group->batch.count),
-        LOG_STR("error.code", group->batch.fault.code),
-        LOG_STR("reason", "what could not be synced may be on the disk: nobody is answered before it is written over"));
+    log_event(spool->log, LOG_LEVEL_ERROR, "spool_in_doubt", LOG_INT("jobs", (uint64_t)group->batch.count),
+              LOG_STR("error.code", group->batch.fault.code),
+              LOG_STR("reason", "the data that could not be synced may or may not be on the disk: no sender is "
+                                "answered before it is overwritten"));
     group->doubtful_since = net_now(spool->loop);
     list_append(&spool->doubtful, &group->link);
     refuse_group(spool, group);
@@ -76,7 +76,7 @@ static void leave_uncertain(struct spool_group *group)
         struct store_op *op = LIST_ITEM(link, struct store_op, link);
         struct fault was = op->fault;
         op->fault = FAULT_INIT;
-        fault_set(&op->fault, FAULT_UNCERTAIN, was.code, was.where, "nobody knows whether it is on the disk: %s",
+        fault_set(&op->fault, FAULT_UNCERTAIN, was.code, was.where, "it is unknown whether the data is on the disk: %s",
                   was.text);
     }
 }

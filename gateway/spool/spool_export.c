@@ -50,7 +50,7 @@ struct spool_source *spool_source_open(struct store *store, uint64_t message, st
     source->body.message = message;
     int result = store->ops->ask(store, &question, note_message, source, fault);
     if (result == 0 && !source->is_open) {
-        fault_set(fault, FAULT_PERM, "settled", "spool", "the message is settled; its body is not kept");
+        fault_set(fault, FAULT_PERM, "settled", "spool", "the message is settled, so its body is no longer kept");
         result = -1;
     }
     if (result != 0) {

@@ -101,7 +101,7 @@ static void do_nothing(void *ctx)
 static void stop_import(struct import *import)
 {
     for (; import->next < json_array_size(import->messages); import->next++) {
-        note_result(import, import->next, "the gateway is shutting down; import it again");
+        note_result(import, import->next, "the gateway is shutting down; import the message again");
     }
     import->reading_done = true;
     end_import(import);
@@ -147,7 +147,8 @@ static void on_piece(void *ctx);
 static void read_on(struct import *import)
 {
     if (import->spool->closing) {
-        fault_set(&import->fault, FAULT_LOCAL, "shutdown", "import", "the gateway is shutting down; import it again");
+        fault_set(&import->fault, FAULT_LOCAL, "shutdown", "import",
+                  "the gateway is shutting down; import the message again");
         leave_message(import);
     } else {
         net_lane_submit(import->spool->read, read_piece, on_piece, import);
@@ -161,7 +162,8 @@ static void check_whole(struct import *import)
     snprintf(sum, sizeof sum, "%016" PRIx64, store_sum_value(import->sum));
     const char *wanted = json_string_value(json_object_get(message, "sum"));
     if (import->offset != import->size || wanted == NULL || strcmp(sum, wanted) != 0) {
-        fault_set(&import->fault, FAULT_LOCAL, "damaged", "import", "its file is not what was to be imported");
+        fault_set(&import->fault, FAULT_LOCAL, "damaged", "import",
+                  "the file is not the one that was to be imported: its size or checksum differs");
         leave_message(import);
         return;
     }
@@ -215,7 +217,7 @@ static int read_facts(struct import *import, const json_t *message)
     free(text);
     import->size = (uint64_t)json_integer_value(json_object_get(message, "size"));
     if (result == 0 && (!is_id(import->envelope.id) || import->count == 0 || import->count > STORE_DELIVERIES_MAX)) {
-        fault_set(&import->fault, FAULT_PERM, "usage", "import", "it has no proper id, or no delivery");
+        fault_set(&import->fault, FAULT_PERM, "usage", "import", "the message has no valid id, or no delivery");
         result = -1;
     }
     return result;

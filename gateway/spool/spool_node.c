@@ -69,11 +69,11 @@ static void tell_lost(struct spool_node *node)
     if (is_lost && !node->is_lost) {
         log_event(spool->log, LOG_LEVEL_ERROR, "node_lease_lost", LOG_STR("error.code", node->fault.code),
                   LOG_STR("error.message", node->fault.text),
-                  LOG_STR("reason", "this node has not been heard for so long that another may take it for dead: it"
-                                    " sends nothing more before it is heard again"));
+                  LOG_STR("reason", "this node has been silent for so long that another may take it for dead: it sends "
+                                    "nothing until it reaches the database again"));
     } else if (!is_lost && node->is_lost) {
         log_event(spool->log, LOG_LEVEL_WARNING, "node_lease_regained",
-                  LOG_STR("reason", "this node is heard again, and sends"));
+                  LOG_STR("reason", "this node reaches the database again and sends mail"));
     }
     bool is_news = is_lost && !node->is_lost;
     node->is_lost = is_lost;
@@ -108,8 +108,8 @@ static void tell_beat(struct spool_node *node)
     node->counts.ended += node->beat.is_ended;
     if (node->beat.is_ended) {
         log_event(spool->log, LOG_LEVEL_ERROR, "node_ended",
-                  LOG_STR("reason", "another node has taken this one for dead, and what it had in hand: it begins"
-                                    " anew"));
+                  LOG_STR("reason",
+                          "another node took this one for dead and took over its deliveries: this node starts afresh"));
         nudge(spool);
     }
     bool is_news = node->beat.is_news || node->beat.taken > 0;

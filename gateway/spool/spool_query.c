@@ -80,7 +80,7 @@ int spool_select_from_json(const json_t *object, struct store_select *select_r, 
     {
         if (set_member(&select, name, value) != 0) {
             fault_set(fault, FAULT_PERM, "usage", "select",
-                      "\"%s\" is not a way to choose deliveries, or has the wrong type", name);
+                      "deliveries cannot be chosen by \"%s\", or its value has the wrong type", name);
             return -1;
         }
     }

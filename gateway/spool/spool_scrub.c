@@ -148,7 +148,7 @@ static void on_mended(void *ctx)
         spool->health.mended++;
         spool_take_counts(spool, &scrub->counts);
         log_event(spool->log, LOG_LEVEL_WARNING, "spool_mended", LOG_INT("waiting", scrub->counts.waiting),
-                  LOG_STR("reason", "what the spool's index did not find was there, and is found again"));
+                  LOG_STR("reason", "the spool's index had lost track of mail that is there; the mail is found again"));
         spool_wake(spool, NULL);
     }
     wait_for_turn(scrub, false);

@@ -112,7 +112,8 @@ int spool_stage_write(struct spool_stage *stage, struct bytes data)
     }
     EXPECT(stage->ready == NULL && stage->source.read == NULL);
     if (buf_append_bytes(&stage->waiting, data) != 0) {
-        fault_set(&stage->fault, FAULT_LOCAL, "overrun", "spool", "more octets than the disk takes wait for it");
+        fault_set(&stage->fault, FAULT_LOCAL, "overrun", "spool",
+                  "the disk is too slow: too many octets wait to be written");
         return -1;
     }
     stage->size += data.len;

@@ -148,7 +148,7 @@ void store_divert_note(const struct store_divert *divert, const struct store_div
 void store_finish_note(const struct store_finish *finish, char note[STORE_NOTE_MAX])
 {
     snprintf(note, STORE_NOTE_MAX, "goes to %s:%s: %s", finish->instead->upstream, finish->instead->folder,
-             finish->note == NULL ? "its folder is refused" : finish->note);
+             finish->note == NULL ? "the folder is refused" : finish->note);
 }
 
 /* ---- what operators do ---- */

@@ -207,7 +207,7 @@ def test_tls_mistakes(world):
         assert status == 78 and said in err, (tls, err)
     gateway.configuration["admin"] = {"address": ["127.0.0.1:1", "127.0.0.1:1"], "token": "x" * 20}
     status, _, err = gateway.run("check")
-    assert status == 78 and "stands in the list twice" in err, err
+    assert status == 78 and "is in the list twice" in err, err
     gateway.configuration["admin"] = {"address": ["127.0.0.1:1", "0.0.0.0:2"], "token": "x" * 20}
     status, _, err = gateway.run("check")
     assert status == 78 and "in clear" in err, err

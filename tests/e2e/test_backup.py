@@ -42,7 +42,7 @@ def test_what_the_original_has_filed_is_found(world):
     other = beside(world, gateway, dovecot)
     restored = told(other, "restore", str(backup))
     assert (restored["messages"], restored["deliveries"], restored["damaged"]) == (5, 5, 0), restored
-    assert "may lie there already" in other.run("why", ids[4])[1], "what is held is in doubt, too"
+    assert "may have been filed already" in other.run("why", ids[4])[1], "what is held is in doubt, too"
     other.start()
     assert other.run("queue", "resume")[0] == 0
     wait(lambda: len(other.events("filed")) == 4, "four settled")

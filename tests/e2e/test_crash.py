@@ -312,8 +312,8 @@ def test_full_tmpfs(world):
     world.cleanup.insert(0, lambda: subprocess.run(["umount", folder], capture_output=True))
     gateway = full_disk(world, folder)
     gateway.start()
-    assert "lies in memory (tmpfs)" in gateway.events("spool_not_durable")[0]["reason"]
-    assert "lies in memory (tmpfs)" in gateway.run("status")[1], gateway.run("status")
+    assert "is in memory (tmpfs)" in gateway.events("spool_not_durable")[0]["reason"]
+    assert "is in memory (tmpfs)" in gateway.run("status")[1], gateway.run("status")
     gateway.stop()
 
 

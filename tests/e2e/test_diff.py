@@ -167,7 +167,7 @@ def test_the_command(world):
     status, out, err = explain("--diff", "--recent", folder)
     assert status != 0 and f"{folder}/20.json:1:" in err and "wenn" in err, (status, out, err)
     status, _, err = explain("--diff", "--recent", gateway.file)
-    assert status == 1 and "it is a configuration: name the rule files" in err, err
+    assert status == 1 and "this is a configuration: name the rule files" in err, err
     assert explain("--recent", folder)[0] == 64 and explain("--diff", "--recent")[0] == 64
     gateway.stop()
     status, _, err = explain("--diff", "--recent", folder / "10.json")

@@ -56,7 +56,7 @@ def look(world, session=Session, takes_away=False, copies=2):
     filed = wait(lambda: len(gateway.events("filed")) == 2 and gateway.events("filed"), "both filed")
     assert state["appends"] == 2, state
     assert "note" not in filed[0] or filed[0]["note"] == "", filed
-    assert filed[1]["note"] == "found: an earlier attempt had filed it", filed
+    assert filed[1]["note"] == "found: an earlier attempt had filed the message", filed
     mine = [item for item in folder.messages if b"X-Mailweir-Id" in item["octets"]]
     assert len(mine) == copies, len(mine)
     gateway.stop()

@@ -60,7 +60,7 @@ def test_index_is_lost_behind_a_repeat(world):
     state["stalls"] = False
     gateway.start()
     filed = wait(lambda: gateway.events("filed"), "the message found")
-    assert [event["note"] for event in filed] == ["found: an earlier attempt had filed it"], filed
+    assert [event["note"] for event in filed] == ["found: an earlier attempt had filed the message"], filed
     gateway.stop()
     assert gateway.events("ready")[0]["waiting"] == 1 and len(gateway.events("filed")) == 1
     assert fake.appends == 1 and len(fake.ids()) == 1, fake.ids()

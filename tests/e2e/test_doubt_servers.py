@@ -99,7 +99,7 @@ def lose_answers(world, server, kind, prefix=""):
     thief.is_open = True
     gateway.start()
     first = wait(lambda: gateway.events("filed"), "the first one found")[0]
-    assert first["note"] == "found: an earlier attempt had filed it", first
+    assert first["note"] == "found: an earlier attempt had filed the message", first
     # Several, the answer to the first command is lost, and what came is moved before anybody looks.
     thief.is_open = False
     for number in range(5):

@@ -278,7 +278,7 @@ def test_service_account_refused(world):
     assert json.loads(unpart(asked[0]["assertion"].split(".")[1]))["sub"] == "relay"
     gateway.stop()
     good = json.loads(file.read_text())
-    for change, words in (({"private_key": "x"}, "private key cannot be read"), ({"client_email": None}, 'no "client_email"'),
+    for change, words in (({"private_key": "x"}, "private key is not PEM"), ({"client_email": None}, 'no "client_email"'),
                           ({"token_uri": "http://example.net/"}, "https://")):
         file.write_text(json.dumps({**good, **change}))
         status, out, err = gateway.run("check")

@@ -114,7 +114,7 @@ def test_mechanism_over_a_restart(world):
     again(gateway, crash=True)
     gateway.send(message("waits", number=1))
     failed = wait(lambda: gateway.events("upstream_failed"), "failed line")[0]
-    assert "SCRAM-SHA-256, by which this account has logged in before" in failed["error.message"], failed
+    assert "SCRAM-SHA-256, which this account has used to log in before" in failed["error.message"], failed
     gateway.stop()
     assert [login for login in fake.logins if login != b"SCRAM-SHA-256"] == [], fake.logins
     gateway.upstream["address"] = f"localhost:{fake.port}"

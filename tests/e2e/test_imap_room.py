@@ -107,13 +107,13 @@ def test_upstreams_says_what_stands_in_the_way(world):
     assert list(found) == ["shared/other/Team", "shared/other/Parent/New", "Own/New", "inbox"], found
     assert found["shared/other/Team"]["there"] and set(found["shared/other/Team"]["rights"]) >= set("lri")
     assert "problem" not in found["shared/other/Team"] and "problem" not in found["Own/New"] and "problem" not in found["inbox"]
-    assert not found["shared/other/Parent/New"]["there"] and "may not make it" in found["shared/other/Parent/New"]["problem"]
+    assert not found["shared/other/Parent/New"]["there"] and "may not create it" in found["shared/other/Parent/New"]["problem"]
     assert one["folders_by_mail"] == ["CI/${from.user}", "\\Junk"] and 0 < one["tls"]["certificate_days"] < 5000
     assert status == 1 and not one["good"], err
     gateway.rules[1:2] = [rule("shared/other/Read")]
     status, out, _ = gateway.run("upstreams")
-    assert status == 1 and re.search(r'FAILED +shared/other/Read: the account may not insert messages: have it granted the right "i"', out), out
-    assert re.search(r"certificate +good for \d+ days, until 20\d\d-", out) and re.search(r"folder +Own/New: not there, would be made", out), out
+    assert status == 1 and re.search(r'FAILED +shared/other/Read: the account may not insert messages: grant it the right "i"', out), out
+    assert re.search(r"certificate +good for \d+ days, until 20\d\d-", out) and re.search(r"folder +Own/New: does not exist, would be created", out), out
     owner.setacl("Read", "relay", "lri")
     status, out, _ = gateway.run("upstreams")
     assert status == 0 and "FAILED" not in out, out

@@ -41,7 +41,7 @@ def test_round_trip(world):
     wait(lambda: len(new.events("filed")) == 2, "what is not held")
     for name, story in zip(ids, stories):
         assert story.splitlines()[:8] == new.run("why", name)[1].splitlines()[:8], "the facts did not come with the message"
-    assert "1 changed" in queue(new, "release", "--state", "held")
+    assert "1 delivery released" in queue(new, "release", "--state", "held")
     wait(lambda: dovecot.count() == 3, "the held one")
     assert sorted(received_part(m) for m in dovecot.messages()) == sorted(octets)
     assert [e["id"] for e in new.events("filed") if e.get("note", "").startswith("found")] == [ids[0]]

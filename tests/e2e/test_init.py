@@ -21,7 +21,7 @@ def test_questions(world):
                             answers=f"127.0.0.1:{dovecot.tls_port}\nrelay\nrelaypw\n127.0.0.1:{port}\n\n")
     assert status == 0, (out, err)
     assert all(f"{number}. " in err for number in range(1, 6)) and "[127.0.0.0/8,::1/128]" in err, err
-    assert "is good" in out and "a test message lies in INBOX of relay" in out and "mailweir run" in out, out
+    assert "is good" in out and "a test message was filed in INBOX of relay" in out and "mailweir run" in out, out
     assert b"Subject: mailweir can file mail here" in dovecot.messages()[0]
     secret = folder / "imap.password"
     assert secret.read_text() == "relaypw\n" and stat.S_IMODE(os.stat(secret).st_mode) == 0o600
@@ -37,7 +37,7 @@ def test_questions(world):
 
     before = (folder / "mailweir.json").read_text()
     status, _, err = init(folder, answers="a\nb\nc\n\n\n")
-    assert status == 73 and "is there already" in err and (folder / "mailweir.json").read_text() == before
+    assert status == 73 and "exists already" in err and (folder / "mailweir.json").read_text() == before
 
 
 def test_options_and_what_is_wrong(world):
@@ -45,7 +45,7 @@ def test_options_and_what_is_wrong(world):
     (folder / "pw").write_text("wrong\n")
     given = ["--username", "relay", "--password-file", str(folder / "pw"), "--listen", f"127.0.0.1:{free_port()}", "--allow", "127.0.0.1"]
     status, _, err = init(folder, *given)
-    assert status == 64 and "say it with --server" in err and not (folder / "mailweir.json").exists(), err
+    assert status == 64 and "give it with --server" in err and not (folder / "mailweir.json").exists(), err
     status, out, err = init(folder, "--server", "127.0.0.1:1", "--offline", *given)
     assert status == 0 and "is good" in out and not (folder / "imap.password").exists(), (out, err)
     dovecot = world.dovecot()

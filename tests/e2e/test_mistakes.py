@@ -78,12 +78,12 @@ def empty_variable(world, gateway):
 
 def literal_secret(world, gateway):
     gateway.upstream["auth"]["password"] = "relaypw"
-    return WARNING, "/upstreams/corp/auth/password", "stands in the configuration itself"
+    return WARNING, "/upstreams/corp/auth/password", "is written in the configuration itself"
 
 
 def login_in_clear(world, gateway):
     gateway.configuration["listeners"][0]["auth"] = {"users": add_user(gateway)}
-    return WARNING, "/listeners/0/auth", "authentication is offered under TLS only"
+    return WARNING, "/listeners/0/auth", "authentication is offered only under TLS"
 
 
 def no_such_key(world, gateway):
@@ -167,7 +167,7 @@ def test_unknown_key(world):
 def test_rule_warnings_come_where_rules_are_looked_at(world):
     """In check, test and reload; not in every command about the queue."""
     gateway = world.mailweir(None, [{"name": "wide", "if": {"header": "Subject", "matches": "(a+)+$"}, "then": [{"stop": True}]}]).start()
-    words = "repeats what repeats"
+    words = "is a repetition inside a repetition"
     assert words in gateway.run("check")[2] and words in gateway.run("test")[2]
     assert gateway.run("reload")[0] == 0
     assert any(words in event["error.message"] for event in gateway.events("reload_warning"))

@@ -87,8 +87,8 @@ def test_a_refused_login_is_not_tried_on(world):
     gateway.upstream["auth"]["password"] = "wrong"
     gateway.upstream["retry"].update({"initial": "1h", "maximum": "1h"})
     gateway.start()
-    wait(lambda: [event for event in gateway.events("probe_failed") if "not tried again" in event["error.message"]], "probe that does not try")
-    tried = len([event for event in gateway.events("probe_failed") if "not tried again" not in event["error.message"]])
+    wait(lambda: [event for event in gateway.events("probe_failed") if "does not try it again" in event["error.message"]], "probe that does not try")
+    tried = len([event for event in gateway.events("probe_failed") if "does not try it again" not in event["error.message"]])
     assert tried <= 1, gateway.events("probe_failed")
     gateway.stop()
 

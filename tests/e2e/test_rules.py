@@ -49,7 +49,7 @@ def test_without_a_default_it_is_said_what_is_missing(world):
             return mailweir("test", *more, file)
     for sender, filed in (("a@b.example", ["corp:X"]), ("x@b.example", ["corp:INBOX"]), ("x@b.example", [])):
         status, out, err = tried(sender, filed)
-        assert status == 1 and "got \"default:" in out and "--default UPSTREAM:FOLDER says where" in err, (out, err)
+        assert status == 1 and "got \"default:" in out and "--default UPSTREAM:FOLDER sets" in err, (out, err)
     for sender, filed, more in (("a@b.example", ["corp:X"], ["--default", "corp:INBOX"]), ("x@b.example", ["corp:INBOX"], ["--default", "corp:INBOX"]),
                                 ("x@b.example", ["corp:In/Box"], ["--default", "corp:In/Box"]), ("b@b.example", ["corp:Y"], [])):
         status, out, err = tried(sender, filed, *more)
@@ -77,7 +77,7 @@ def test_paths_may_be_relative(world):
         (pathlib.Path(folder) / "rules.jsonc").write_text('{ "rules": [ {} ] }')
         done = subprocess.run([MAILWEIR, "check", "--config", "rules.jsonc"], capture_output=True, text=True, cwd=folder,
                               timeout=60)
-        assert done.returncode == 78 and "a file of rules, not a configuration" in done.stderr, done
+        assert done.returncode == 78 and "a rule file, not a configuration" in done.stderr, done
 
 
 def test_what_a_rule_watches_is_what_it_would_do(world):
@@ -402,7 +402,7 @@ def test_maps_are_read_again_when_their_file_changes(world):
     assert answer_to_rcpt(gateway, "a@acme.example") == (550, b'5.7.1 for sil"ver')
     put(gateway.folder / "tenants.csv", 'acme.example,"never closed\n')
     failed = wait(lambda: gateway.events("reload_failed"), "the refusal")
-    assert "a quote is opened and never closed" in failed[0]["error.message"], failed
+    assert "a quote is opened but never closed" in failed[0]["error.message"], failed
     assert answer_to_rcpt(gateway, "a@globex.example") == (550, b"5.7.1 for new")
     gateway.stop()
 

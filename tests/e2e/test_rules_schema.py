@@ -58,8 +58,8 @@ EVERYTHING = {
 
 # What the loader finds out by more than the text in its place: other names, patterns and zones that there are, two values that belong together.
 CONTEXT = re.compile("|".join((
-    "there is no (condition|list|map|group|zone|list of actions) ", "no pattern of this rule", "no rule sets", "set by a later rule", "does not compile", "cannot be read",
-    "is called \"", "expects the rule", "more than the second", "leads to the target itself", "must be another upstream", "made of (itself|themselves)", "leads in a circle",
+    "there is no (condition|list|map|group|zone|list of actions) ", "no pattern of this rule", "no rule sets", "set only by a later rule", "does not compile", "cannot be read",
+    "is called \"", "expects the rule", "larger than the second", "is the target itself", "must be another upstream", "made of (itself|themselves)", "leads in a circle",
     "cannot be used here, where", "is not a network .*\\(at /lists/", "the condition cannot be used", "and \".*\" is none \\(at /rules/4/if/any/26/is\\)", "the two cannot be compared", "texts are compared here", "group \\d")))
 
 

@@ -34,7 +34,7 @@ def test_what_the_kernel_says(world):
     gateway = world.mailweir(dovecot)
     line = sandboxed(gateway)
     assert (line["system_calls"], line["paths"], line["core_dumps"], line.get("note")) == \
-        ("filtered", "those that the configuration names", "none", None), line
+        ("filtered", "those named in the configuration", "none", None), line
     gateway.send(message("number 1"))
     wait(lambda: dovecot.count() == 1, "message")
     pid = gateway.process.popen.pid
@@ -64,7 +64,7 @@ def test_paths_outside_are_out_of_reach(world):
     gateway.configuration["rules"] = ["rules.json", str(outside / "more.json")]
     assert gateway.run("reload")[0] == 1
     said = " ".join(event["error.message"] for event in gateway.events("reload_failed"))
-    assert "Permission denied" in said and "outside its sandbox" in said and "restart" in said, said
+    assert "Permission denied" in said and "outside the sandbox" in said and "restart" in said, said
     gateway.send(message("still here"))
     wait(lambda: dovecot.count() == 1, "message by the rules that stayed")
     gateway.stop()
@@ -114,7 +114,7 @@ def test_commands_are_only_run_where_they_are_configured(world):
     gateway.configuration["sandbox"] = "required"
     gateway.start()
     line, = gateway.events("sandbox")
-    assert (line["paths"], line["system_calls"], line.get("note")) == ("those that the configuration names", "filtered", None), line
+    assert (line["paths"], line["system_calls"], line.get("note")) == ("those named in the configuration", "filtered", None), line
     runner, = runner_of(gateway)
     found = facts(runner)
     assert (found["Seccomp"], found["NoNewPrivs"]) == ("2", "1"), found

@@ -140,7 +140,7 @@ def test_quota_of_0(world):
     gateway = gateway_for(world, fake)
     status, out, _ = gateway.run("upstreams")
     assert status == 0 and "INBOX: there, 12345 KiB used, limit 0, 17 messages used, limit 0" in out, out
-    assert "Cyrus that nothing more goes in" in out and "100 %" not in out, out
+    assert "on Cyrus that nothing more fits" in out and "100 %" not in out, out
     gateway.start()
     gateway.send(b"Subject: goes\r\n\r\nx\r\n")
     wait(lambda: gateway.events("filed"), "filed line")
@@ -175,7 +175,7 @@ def test_questions_that_break_the_session(world):
         gateway = world.mailweir(None, name=f"breaks-{step}")
         fake.configure(gateway, timeouts={"connect": "5s", "command": "5s"})
         status, out, _ = gateway.run("upstreams", "--probe", "INBOX")
-        assert status == 0 and f"the session broke in {step}" in out and "found by its id and removed" in out, out
+        assert status == 0 and f"the session broke during {step}" in out and "found by its id and removed" in out, out
         status, out, _ = gateway.run("check", "--upstreams", "--json")
         (tried,) = json.loads(out)["tried"]
         assert status == 0 and tried["good"] and step in tried["note"], out

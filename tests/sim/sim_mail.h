@@ -27,7 +27,7 @@ struct sim_filing {
     bool is_told;          /* that it may lie there twice stands in the log */
     unsigned server;       /* where; another than the place's own when that stayed down */
     unsigned refusals;     /* how often it was refused */
-    unsigned cuts;         /* how often the connection ended in the place of an answer */
+    unsigned cuts;         /* how often the connection was closed in the place of an answer */
     bool refused_for_good; /* a dead letter is right */
     bool has_uidplus;      /* the server told the UID */
     uint32_t validity[SIM_MAIL_UIDS], uid[SIM_MAIL_UIDS];
@@ -78,7 +78,7 @@ struct sim_filing *sim_mail_filed(unsigned server, const char *folder, struct by
 enum sim_append_end {
     SIM_APPEND_LATER, /* refused for now */
     SIM_APPEND_NEVER, /* refused for good */
-    SIM_APPEND_CUT,   /* the connection ended in the place of an answer, whether it was filed or not */
+    SIM_APPEND_CUT,   /* the connection was closed in the place of an answer, whether it was filed or not */
 };
 void sim_mail_not_filed(unsigned server, const char *folder, struct bytes octets, enum sim_append_end end);
 /* The try that these octets belong to, or NULL. */

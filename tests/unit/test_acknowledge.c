@@ -134,7 +134,7 @@ static void a_refusal_names_what_is_filed(void **state)
     outcome("M.3", SPOOL_FILED, FAULT_NONE);
     assert_int_equal(w.answers, 1);
     assert_int_equal(w.code, 554);
-    assert_non_null(strstr(w.text, "2 of 3 mailboxes have it"));
+    assert_non_null(strstr(w.text, "2 of 3 mailboxes have the message"));
     assert_non_null(strstr(w.text, "corp/Folder M.1, corp/Folder M.3"));
     w.dropped(w.dropped_ctx, &(struct spool_change_result){.changed = 0}, NULL);
     w.answers = 0;
@@ -156,7 +156,7 @@ static void doubt_is_looked_into(void **state)
     outcome("M.1", SPOOL_FILED, FAULT_NONE);
     outcome("M.2", SPOOL_DEAD, FAULT_PERM);
     assert_int_equal(w.code, 554);
-    assert_non_null(strstr(w.text, "1 of 2 mailboxes have it, and do not get it again: corp/Folder M.1)"));
+    assert_non_null(strstr(w.text, "1 of 2 mailboxes have the message and will not get it again: corp/Folder M.1)"));
     w.dropped(w.dropped_ctx, &(struct spool_change_result){.changed = 1}, NULL);
     await("M", 1, 1); /* he comes again */
     outcome("M.2", SPOOL_DEFERRED, FAULT_UNCERTAIN);

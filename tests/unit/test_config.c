@@ -109,7 +109,7 @@ static const struct wrong_case wrongs[] = {
            "{\"address\": \"imap.example:143\", \"tls\": {\"mode\": \"none\"}, \"auth\": {\"username\": \"u\", "
            "\"password\": \"p\"}}",
            ""),
-     {":3:", "in clear", "\"insecure\": true"}},
+     {":3:", "unencrypted", "\"insecure\": true"}},
     {WHOLE(LISTENER,
            "{\"address\": \"127.0.0.1:143\", \"tls\": {\"mode\": \"none\"}, \"auth\": {\"username\": \"u\", "
            "\"password\": {\"env\": \"MAILWEIR_NO_SUCH_VARIABLE\"}}}",
@@ -126,7 +126,7 @@ static const struct wrong_case wrongs[] = {
      {"there is no upstream \"crop\""}},
     {"{\"hostname\": \"gw\", \"listeners\": [" LISTENER "], \"upstreams\": {\"corp\": " UPSTREAM
      "}, \"spool\": {\"path\": \"s\"}}",
-     {"say where a message goes that no rule takes"}},
+     {"set where a message goes that no rule takes"}},
 };
 
 static void each_mistake_is_named_with_its_place(void **state)

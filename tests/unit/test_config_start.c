@@ -91,7 +91,7 @@ static void a_spool_that_cannot_be_made(void **state)
     assert_non_null(strstr(said, "/spool/path"));
     assert_false(load(LISTENER, "/etc/passwd/below/it", "", said));
     assert_true(load(LISTENER, "/nowhere/at/all", "", said));
-    assert_non_null(strstr(said, "warning: there is no folder to make the spool in"));
+    assert_non_null(strstr(said, "warning: there is no folder to create the spool in"));
     assert_true(load(LISTENER, "/tmp/new-spool", "", said));
     assert_string_equal(said, "");
 }
@@ -155,9 +155,9 @@ static void what_any_user_may_read_or_change(void **state)
         {"secret", 0640, NULL},
         {"secret", 0644, "any user of this machine may read it, and it holds a secret; chmod o-r"},
         {"token", 0644, "any user of this machine may read it, and it holds a secret; chmod o-r"},
-        {"token", 0602, "any user of this machine may change or replace it, and the gateway goes by it; chmod o-w"},
+        {"token", 0602, "any user of this machine may change or replace it, which controls the gateway; chmod o-w"},
         {"rules", 0644, NULL}, /* whoever may read rules learns no secret */
-        {"rules", 0646, "any user of this machine may change or replace it, and the gateway goes by it; chmod o-w"},
+        {"rules", 0646, "any user of this machine may change or replace it, which controls the gateway; chmod o-w"},
     };
     (void)state;
     char spool[100], secret[100], token[100], rules[100], rest[1000], said[4000];

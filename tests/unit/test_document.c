@@ -21,7 +21,7 @@ static const struct {
     {"{} {}", 1, 4, "not valid JSON"},
     {"\xef\xbb\xbf{}", 1, 1, "byte order mark"},
     {"{\"a\": \"x\\u0000y\"}", 1, 16, "not valid JSON"},
-    {"{\"a\": \"\\d+\"}", 1, 9, "a backslash in a text is written twice"},
+    {"{\"a\": \"\\d+\"}", 1, 9, "in a text, write a backslash twice"},
     {"[,]", 1, 2, "not valid JSON"},
     {"[1,,]", 1, 4, "not valid JSON"},
     {"{\"a\":,}", 1, 6, "not valid JSON"},

@@ -78,21 +78,21 @@ static void test_says_what_is_missing(void **state)
         struct doubt_look look;
         const char *words;
     } cases[] = {
-        {{.mark = {.validity = 8, .next = 5}}, "not the one that it was"},
+        {{.mark = {.validity = 8, .next = 5}}, "has been replaced"},
         {{.mark = {.validity = 7, .next = 5, .account = "you", .folder = "In"}, .place = 1}, "another account"},
         {{.mark = {.validity = 7, .next = 5, .account = "me", .folder = "Out"}, .place = 1}, "had another name"},
-        {{.mark = {.validity = 7, .next = 9}, .cut = true}, "more messages than one look takes"},
+        {{.mark = {.validity = 7, .next = 9}, .cut = true}, "more messages than one look can cover"},
         {{.mark = {.validity = 7, .next = 0}}, "does not say which UID comes next"},
         {{.mark = {.validity = 7, .next = 4}, .seen = 9}, "an older state of the folder"},
         {{.mark = {.validity = 7, .next = 6}, .place = 2, .seen = 1}, "another address of the account"},
-        {{.mark = {.validity = 7, .next = 6}, .place = 1}, "are not there any more"},
-        {{.mark = {.validity = 7, .next = 9}, .place = 1, .seen = 1, .vanished = 2}, "are not there any more"},
+        {{.mark = {.validity = 7, .next = 6}, .place = 1}, "are no longer there"},
+        {{.mark = {.validity = 7, .next = 9}, .place = 1, .seen = 1, .vanished = 2}, "are no longer there"},
         {{.mark = {.validity = 7, .next = 9}, .place = 1, .seen = 1, .vanished = 3, .young = true},
          "as the server says"},
-        {{.sight = DOUBT_SIGHT_REFUSED}, "may not be read"},
-        {{.sight = DOUBT_SIGHT_MISSING}, "not there any more"},
+        {{.sight = DOUBT_SIGHT_REFUSED}, "may not read"},
+        {{.sight = DOUBT_SIGHT_MISSING}, "no longer exists"},
         {{.sight = DOUBT_SIGHT_FAILED}, "did not answer everything"},
-        {{.early = true}, "may still show it"},
+        {{.early = true}, "may still show the message"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

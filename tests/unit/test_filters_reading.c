@@ -254,7 +254,7 @@ static void list_files_are_read(void **state)
     buf_done(&out);
 }
 
-/* A rule that refuses by what is in the message lets pass what is not decoded. */
+/* A rule that refuses messages by their content lets pass what is not decoded. */
 static void open_refusals_are_warned_of(void **state)
 {
     (void)state;
@@ -263,7 +263,7 @@ static void open_refusals_are_warned_of(void **state)
     struct filters_set *set = fixture_load("{\"rules\":[{\"name\":\"r\",\"if\":{\"not\":{\"field\":\"attachment\","
                                            "\"is\":\"x\"}},\"then\":[{\"reject\":\"no\"}]}]}",
                                            &out);
-    assert_non_null(strstr(buf_text(&out), "rule \"r\" refuses by what is in the message"));
+    assert_non_null(strstr(buf_text(&out), "rule \"r\" refuses messages by their content"));
     filters_set_free(&set);
     buf_clear(&out);
     set = fixture_load(

@@ -223,15 +223,15 @@ static void uncovers_a_downgrade(void **state)
 static void refuses_what_is_no_answer(void **state)
 {
     static const char *const cases[][2] = {
-        {"", "not one of SCRAM"},
-        {"r=" NONCE "x", "not one of SCRAM"},
-        {"m=ext,r=" NONCE "x,s=QSXCR+Q6sek8bf92,i=4096", "not one of SCRAM"},
-        {"r=" NONCE "x,s=?,i=4096", "not one of SCRAM"},
-        {"r=" NONCE "x,s=QSXCR+Q6sek8bf92,i=x", "not one of SCRAM"},
-        {"r=" NONCE "x,s=QSXCR+Q6sek8bf92,i=-1", "not one of SCRAM"},
-        {"r=" NONCE "x,s=QSXCR+Q6sek8bf92,i=0", "no iterations"},
+        {"", "not a SCRAM message"},
+        {"r=" NONCE "x", "not a SCRAM message"},
+        {"m=ext,r=" NONCE "x,s=QSXCR+Q6sek8bf92,i=4096", "not a SCRAM message"},
+        {"r=" NONCE "x,s=?,i=4096", "not a SCRAM message"},
+        {"r=" NONCE "x,s=QSXCR+Q6sek8bf92,i=x", "not a SCRAM message"},
+        {"r=" NONCE "x,s=QSXCR+Q6sek8bf92,i=-1", "not a SCRAM message"},
+        {"r=" NONCE "x,s=QSXCR+Q6sek8bf92,i=0", "0 iterations"},
         {"r=" NONCE "x,s=QSXCR+Q6sek8bf92,i=1000001", "more than a million"},
-        {"r=" NONCE "x,s=QSXCR+Q6sek8bf92,i=18446744073709551617", "not one of SCRAM"},
+        {"r=" NONCE "x,s=QSXCR+Q6sek8bf92,i=18446744073709551617", "not a SCRAM message"},
         {"r=" NONCE ",s=QSXCR+Q6sek8bf92,i=4096", "another login"},
         {"r=AAAA+d2lbbFgONRv9qkxdawL3rfc,s=QSXCR+Q6sek8bf92,i=4096", "another login"},
     };
@@ -255,12 +255,12 @@ static void refuses_what_is_no_answer(void **state)
 static void wants_the_proof(void **state)
 {
     static const char *const cases[][2] = {
-        {"", "does not prove"},
-        {"v=", "does not prove"},
-        {"v=?", "does not prove"},
-        {"v=rmF9pqV8S7suAoZWja4dJRkFsKU=", "does not prove"}, /* the last bits are others */
-        {"v=rmF9pqV8S7suAoZWja4dJRkF", "does not prove"},
-        {"v=rmF9pqV8S7suAoZWja4dJRkFsKQA", "does not prove"},
+        {"", "did not prove"},
+        {"v=", "did not prove"},
+        {"v=?", "did not prove"},
+        {"v=rmF9pqV8S7suAoZWja4dJRkFsKU=", "did not prove"}, /* the last bits are others */
+        {"v=rmF9pqV8S7suAoZWja4dJRkF", "did not prove"},
+        {"v=rmF9pqV8S7suAoZWja4dJRkFsKQA", "did not prove"},
         {"e=invalid-proof", "the server says invalid-proof"},
         {"e=channel-bindings-dont-match", "channel-bindings-dont-match"},
     };

@@ -67,11 +67,11 @@ static const struct {
     {"{\"access_token\":\"abc\",\"expires_in\":99999999999}", "abc", 864000, NULL},
     {"", NULL, 0, "gave no token"},
     {"\n", NULL, 0, "gave no token"},
-    {"secret two words", NULL, 0, "no token"},
-    {"secret\ntwo lines", NULL, 0, "no token"},
-    {"secret\x01", NULL, 0, "no token"},
-    {"secret\xc3\xa9", NULL, 0, "no token"},
-    {"{\"access_token\":\"secret\\u0001\"}", NULL, 0, "no token"},
+    {"secret two words", NULL, 0, "not a token"},
+    {"secret\ntwo lines", NULL, 0, "not a token"},
+    {"secret\x01", NULL, 0, "not a token"},
+    {"secret\xc3\xa9", NULL, 0, "not a token"},
+    {"{\"access_token\":\"secret\\u0001\"}", NULL, 0, "not a token"},
     {"{\"access_token\":\"\"}", NULL, 0, "gave no token"},
     {"{\"token\":\"secret\"}", NULL, 0, "without an \"access_token\""},
     {"{\"error\":\"expired_session\"}", NULL, 0, "expired_session"},
@@ -215,8 +215,7 @@ static void key_files_that_are_none(void **state)
         {"{\"client_email\":\"a@b\"}", "has no \"private_key\""},
         {"{\"client_email\":\"a@b\",\"private_key\":\"secret\"}", "has no \"token_uri\""},
         {"{\"client_email\":\"a@b\",\"private_key\":\"secret\",\"token_uri\":\"http://example.net/\"}", "https://"},
-        {"{\"client_email\":\"a@b\",\"private_key\":\"secret\",\"token_uri\":\"https://example.net/\"}",
-         "cannot be read as PEM"},
+        {"{\"client_email\":\"a@b\",\"private_key\":\"secret\",\"token_uri\":\"https://example.net/\"}", "is not PEM"},
     };
     const struct imapc_assertion_claims claims = {.subject = "user@example.net", .scope = "mail", .now_s = 1};
     (void)state;

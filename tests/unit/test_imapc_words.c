@@ -361,7 +361,7 @@ static void a_password_is_not_shown_instead(void **state)
     hear("* CAPABILITY IMAP4rev1 AUTH=PLAIN AUTH=LOGIN\r\nAAAAAA1 OK\r\n");
     assert_string_equal(said, "AAAAAA1 CAPABILITY\r\n");
     assert_string_equal(ended_by.code, "authentication");
-    assert_non_null(strstr(ended_by.text, "SCRAM-SHA-256, by which this account has logged in before"));
+    assert_non_null(strstr(ended_by.text, "SCRAM-SHA-256, which this account has used to log in before"));
     imapc_engine_free(&engine);
 }
 

@@ -275,7 +275,7 @@ static void test_decisions(void **state)
     }
 }
 
-/* What is redirected, because its folder is refused, stays so: also when the index is made from nothing. */
+/* What is redirected, because the folder is refused, stays so: also when the index is made from nothing. */
 static void test_redirected(void **state)
 {
     struct fixture *fixture = *state;

@@ -235,12 +235,12 @@ static void test_refused(void **state)
     static const struct {
         const char *text, *said;
     } rows[] = {
-        {"colour:red", "\"colour:\" is nothing to search by: subject, from,"},
-        {"state:wating", "\"wating\" is no state: waiting, held"},
-        {"since:soon", "\"soon\" is no time: write 2h"},
-        {"since:2026-13-01", "is no time"},
-        {"subject:", "something to look for is missing"},
-        {"\"open", "has no second one"},
+        {"colour:red", "there is no search field \"colour:\"; the fields are subject, from,"},
+        {"state:wating", "\"wating\" is not a state; the states are waiting, held"},
+        {"since:soon", "\"soon\" is not a time: write 2h"},
+        {"since:2026-13-01", "is not a time"},
+        {"subject:", "the word after the colon is missing"},
+        {"\"open", "is not closed"},
         {"\xff", "UTF-8"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

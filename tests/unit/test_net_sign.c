@@ -73,11 +73,11 @@ static void check_refused(EVP_PKEY *key, const char *pass_phrase, size_t room, c
 static void refuses_what_is_no_key(void **state)
 {
     (void)state;
-    check_refused(NULL, NULL, 8192, "cannot be read");
+    check_refused(NULL, NULL, 8192, "is not PEM");
     check_refused(EVP_RSA_gen(1024), NULL, 8192, "2048 bits");
-    check_refused(EVP_EC_gen("P-256"), NULL, 8192, "not one of RSA");
-    check_refused(EVP_RSA_gen(2048), "pass phrase", 8192, "without a pass phrase");
-    check_refused(EVP_RSA_gen(2048), NULL, 100, "does not sign");
+    check_refused(EVP_EC_gen("P-256"), NULL, 8192, "must be an RSA key");
+    check_refused(EVP_RSA_gen(2048), "pass phrase", 8192, "needs a pass phrase");
+    check_refused(EVP_RSA_gen(2048), NULL, 100, "failed");
 }
 
 int main(void)

@@ -135,7 +135,7 @@ static void test_what_is_wrong(void **state)
     json_array_append_new(messages, json_pack("{}"));
     ask(fixture, messages);
     static const char *const words[] = {
-        "not what was", "not what was", "No such file", "no proper id", "no proper id", "added", ""};
+        "checksum differs", "checksum differs", "No such file", "no valid id", "no valid id", "added", ""};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strstr(result(i), words[i]) == NULL) {
             fail_msg("message %zu: \"%s\"", i, result(i));
@@ -168,7 +168,7 @@ static void test_closing(void **state)
     assert_int_equal(replies, before + 1);
     json_decref(request);
     json_int_t added = json_integer_value(json_object_get(reply, "changed"));
-    assert_non_null(strstr(result(2), "import it again"));
+    assert_non_null(strstr(result(2), "import the message again"));
     fixture_open(fixture);
     assert_int_equal(counts(fixture).messages, added);
 }

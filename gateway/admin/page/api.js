@@ -13,7 +13,7 @@ async function logIn(token) {
     const response = await fetchFrom("api/v1/session", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }) });
     const body = await response.json().catch(() => ({}));
     if (response.ok) session = body;
-    return response.ok ? "" : response.status === 401 ? "That is not a token of this gateway. It stands in its configuration, under \"admin\"." : body.error?.message ?? `The gateway answered ${response.status}.`;
+    return response.ok ? "" : response.status === 401 ? "That is not a token of this gateway. Its tokens are in the configuration, under \"admin\"." : body.error?.message ?? `The gateway answered ${response.status}.`;
   } catch {
     return "The gateway does not answer.";
   }
@@ -25,8 +25,8 @@ function askToken() {
   asking ??= new Promise((resolve) => {
     const input = h("input", { type: "password", name: "token", autocomplete: "current-password", required: true, "aria-label": "Token", size: 36 });
     const wrong = h("p", { class: "bad", role: "alert" });
-    const dialog = h("dialog", { "aria-labelledby": "token-title" }, h("h2", { id: "token-title" }, "This gateway wants a token"),
-      h("p", { class: "muted" }, "It stands in the configuration under \"admin\". You stay logged in, in all tabs, until you log out or leave the page idle."),
+    const dialog = h("dialog", { "aria-labelledby": "token-title" }, h("h2", { id: "token-title" }, "This gateway needs a token"),
+      h("p", { class: "muted" }, "The token is in the gateway's configuration under \"admin\". You stay logged in, in all tabs, until you log out or leave the page idle."),
       h("form", { onsubmit: async (event) => {
         event.preventDefault();
         wrong.textContent = await logIn(input.value);

@@ -40,7 +40,7 @@ export function chart({ label, range, times, lines, unit = "" }) {
   const steps = top % 4 === 0 || top >= 20 ? 4 : top % 5 === 0 ? 5 : Math.min(top, 4);
   const grid = Array.from({ length: steps + 1 }, (_, i) => (top / steps) * i);
   const marks = Array.from({ length: 7 }, (_, i) => Math.round((i / 6) * (times.length - 1)));
-  const svg = h("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${label}; the table below says the same` },
+  const svg = h("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${label}; the table below shows the same numbers` },
     grid.map((value) => [h("path", { class: "grid", d: `M${LEFT},${y(value).toFixed(1)} H${WIDTH}` }), h("text", { x: LEFT - 6, y: (y(value) + 4).toFixed(1), "text-anchor": "end" }, short(value))]),
     marks.map((i, at) => h("text", { x: x(i).toFixed(1), y: HEIGHT - 4, "text-anchor": at === 0 ? "start" : at === 6 ? "end" : "middle" }, moment(times[i], range))),
     lines.map((line) => h("path", { class: `line-${line.kind}`, d: pieces(line.values, x, y) })),

@@ -11,13 +11,13 @@ let running = 0; // the comparison that is under way; one that was begun before 
 function row(list, one) {
   const subject = h("div", {}, one.message ? h("a", { href: `#/why/${one.message}` }, one.subject || "no subject") : "a message");
   const about = h("div", { class: "muted small" }, one.from ? `from ${one.from}` : "", one.received ? `, ${ago(one.received)}` : "", one.waiting ? ", waits" : "");
-  if (one.verdict === "unknown") return h("tr", {}, list.cell(0, h("div", {}, subject, about)), list.cell(1, h("span", { class: "pill warn" }, "cannot be said")), list.cell(2, one.why));
+  if (one.verdict === "unknown") return h("tr", {}, list.cell(0, h("div", {}, subject, about)), list.cell(1, h("span", { class: "pill warn" }, "cannot be compared")), list.cell(2, one.why));
   return h("tr", {}, list.cell(0, h("div", {}, subject, about)), list.cell(1, one.old), list.cell(2, h("strong", {}, one.new)));
 }
 
 function summary({ compared, differ, unknown }) {
   const words = [`${count(compared)} messages looked at`, `${count(differ)} would go elsewhere`];
-  if (unknown) words.push(`of ${count(unknown)} it cannot be said`);
+  if (unknown) words.push(`${count(unknown)} cannot be compared`);
   return words.join(", ");
 }
 

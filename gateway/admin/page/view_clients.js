@@ -54,7 +54,7 @@ async function load() {
     keep(told.body, refusals, (one) => `${one.time_ms} ${one["client.address"]} ${one.command ?? ""} ${one.to ?? ""} ${one["reply.text"]}`, refusal);
     say(head, `${count(clients.length)} ${clients.length === 1 ? "client" : "clients"}, ${count(refusals.length)} ${refusals.length === 1 ? "refusal" : "refusals"}`);
     empty.hidden = clients.length + refusals.length > 0;
-    say(empty, address ? `${address} is not known: it has not come since the start, and nothing of it was refused.` : "Nobody came yet.");
+    say(empty, address ? `${address} is not known: this client has not connected since the gateway started, and none of its mail was refused.` : "No client has connected yet.");
     list.element.hidden = !clients.length;
     told.element.hidden = !refusals.length;
   } catch (error) {
@@ -74,14 +74,14 @@ export default {
     head = h("p", { class: "muted", role: "status" });
     empty = h("p", { class: "empty", hidden: true });
     list = table("Clients", [["Client"], ["Last seen"], ["Sessions", "num"], ["Accepted", "num"], ["Refused", "num"], ["Last refusal"]]);
-    told = table("Refusals", [["When"], ["Client"], ["What it said"], ["What it heard"]]);
+    told = table("Refusals", [["When"], ["Client"], ["What the client said"], ["What the gateway answered"]]);
     main.append(h("section", { class: "card", "aria-labelledby": "h-clients" }, h("header", {}, h("h1", { id: "h-clients" }, "Clients"), head),
       h("form", { class: "pad row", role: "search", onsubmit: (event) => {
         event.preventDefault();
         if (location.hash === `#${hash(input.value.trim())}`) load();
         else location.hash = hash(input.value.trim());
       } }, input, h("button", { class: "main" }, "Show"), h("a", { href: "#/clients" }, "everybody")), empty, list.element),
-    h("section", { class: "card", "aria-labelledby": "h-refusals" }, h("header", {}, h("h2", { id: "h-refusals" }, "Refusals"), h("p", { class: "muted" }, "the newest first; what a client said is cut, and shown without secrets")), told.element));
+    h("section", { class: "card", "aria-labelledby": "h-refusals" }, h("header", {}, h("h2", { id: "h-refusals" }, "Refusals"), h("p", { class: "muted" }, "newest first; what a client said is shortened, and shown without secrets")), told.element));
     open(argument);
   },
   open,

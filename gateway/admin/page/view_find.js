@@ -82,7 +82,7 @@ export default {
         if (location.hash.split("?")[0] === `#${hash(text())}`) search();
         else location.hash = hash(text());
       } }, input, h("button", { class: "main" }, "Find")),
-      h("p", { class: "pad small muted", id: "find-help" }, "Words are looked for in subjects, names and addresses. Narrow it by ", h("code", {}, "subject:invoice from:@vendor.example to:ops state:refused since:2h folder:CI/*"), ", exclude by ", h("code", {}, "-state:filed"), ". For example ",
+      h("p", { class: "pad small muted", id: "find-help" }, "Words are searched for in subjects, names and addresses. Narrow the search with ", h("code", {}, "subject:invoice from:@vendor.example to:ops state:refused since:2h folder:CI/*"), ", exclude with ", h("code", {}, "-state:filed"), ". For example ",
         EXAMPLES.flatMap((one, i) => [i ? ", " : "", h("a", { href: `#${hash(one)}` }, one)]), "."), out));
     open(query);
   },

@@ -195,7 +195,7 @@ function draw(state) {
   const bands = [...ribbons(flows, lists[0], lists[1], byListener, byRule, x[0] + 8, x[1]), ...ribbons(flows, lists[1], lists[2], byRule, byFolder, x[1] + 8, x[2])];
   stream.svg.setAttribute("viewBox", `0 -26 ${width} ${height + 34}`);
   stream.svg.replaceChildren(
-    h("title", {}, `${count(total)} messages on ${flows.length} ways; the table below says the same`),
+    h("title", {}, `${count(total)} messages on ${flows.length} paths; the table below shows the same numbers`),
     ...["listeners", "rules", "folders"].map((name, i) => h("text", { class: "head", x: x[i] + (i ? 18 : 0), y: -12 }, name)),
     ...bands.map((one) => h("path", { class: `ribbon${one.refused ? " refused" : ""}`, d: one.d, "stroke-width": one.width.toFixed(1) }, h("title", {}, one.title))),
     ...bands.filter((one) => one.active).map((one) => h("path", { class: `pulse${one.refused ? " refused" : ""}`, d: one.d })),
@@ -262,15 +262,15 @@ export default {
   enter(main, world, _, filters) {
     figures = FIGURES.map(makeFigure);
     stream = { svg: h("svg", { class: "stream", role: "group", "aria-label": "The stream from listeners through rules to folders" }), empty: h("p", { class: "empty" }, "No message has come since the start.") };
-    ways = Object.assign(table("Ways", [["Listener", "", (flow) => flow.listener], ["Rule", "", (flow) => flow.rule], ["Folder", "", folderOf], ["Now", "num", (flow) => rates.get(wayKey(flow)) ?? 0], ["Messages", "num", (flow) => flow.count]], "ways"), { number: h("span", { class: "muted small" }) });
+    ways = Object.assign(table("Paths", [["Listener", "", (flow) => flow.listener], ["Rule", "", (flow) => flow.rule], ["Folder", "", folderOf], ["Now", "num", (flow) => rates.get(wayKey(flow)) ?? 0], ["Messages", "num", (flow) => flow.count]], "ways"), { number: h("span", { class: "muted small" }) });
     ways.sorting = filters.get("sort");
     ways.onsort = () => (keepFilters({ range: past.range === "1h" ? "" : past.range, sort: ways.sorting }), drawWays());
     past = makePast(RANGES.some(([id]) => id === filters.get("range")) ? filters.get("range") : "1h");
     recent = { ...table("Last messages", [["Time"], ["-Outcome"], ["To"], ["What"], ["Story"]], "recent"), empty: h("p", { class: "empty" }, "The next message appears here.") };
     main.append(h("h1", { class: "unseen" }, "Flow"), h("div", { class: "figures" }, figures),
-      h("section", { class: "card", "aria-labelledby": "h-stream" }, h("header", {}, h("h2", { id: "h-stream" }, "The stream"), h("span", { class: "muted small" }, "since the start; moving lines carry mail now"), h("span", { class: "space" }), ways.number),
+      h("section", { class: "card", "aria-labelledby": "h-stream" }, h("header", {}, h("h2", { id: "h-stream" }, "The stream"), h("span", { class: "muted small" }, "since the gateway started; moving lines carry mail now"), h("span", { class: "space" }), ways.number),
         h("div", { class: "pad" }, stream.svg, stream.empty), ways.element),
-      h("section", { class: "card", "aria-labelledby": "h-past" }, h("header", {}, h("h2", { id: "h-past" }, "Over time"), h("span", { class: "space" }), h("span", { class: "row", role: "group", "aria-label": "Time range" }, past.buttons)), h("div", { class: "pad" }, past.charts, h("details", {}, h("summary", {}, "The same as numbers"), past.numbers))),
+      h("section", { class: "card", "aria-labelledby": "h-past" }, h("header", {}, h("h2", { id: "h-past" }, "Over time"), h("span", { class: "space" }), h("span", { class: "row", role: "group", "aria-label": "Time range" }, past.buttons)), h("div", { class: "pad" }, past.charts, h("details", {}, h("summary", {}, "Show as numbers"), past.numbers))),
       h("section", { class: "card", "aria-labelledby": "h-recent" }, h("header", {}, h("h2", { id: "h-recent" }, "Last messages")), recent.element, recent.empty));
     known = [];
     rates = new Map();

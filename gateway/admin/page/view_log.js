@@ -38,7 +38,7 @@ function add(line) {
 
 /** How many lines were left out of the live stream, which takes only so many at a time; the log itself has them. */
 function skip(count) {
-  append(h("div", { class: "line muted" }, `${count.toLocaleString("en")} lines came too fast to be shown`));
+  append(h("div", { class: "line muted" }, `${count.toLocaleString("en")} lines came too fast to show`));
 }
 
 function redraw(world) {
@@ -55,7 +55,7 @@ async function loadLevels() {
 async function setLevel(area, value) {
   try {
     await post("api/v1/log", { area, level: value });
-    toast(`${area} now writes ${value} and above, until the next start.`);
+    toast(`${area} now writes ${value} and above, until the gateway restarts.`);
   } catch (error) {
     toast(error.message, true);
     loadLevels();
@@ -66,7 +66,7 @@ export default {
   enter(main, world) {
     const again = () => redraw(world);
     search = h("input", { type: "search", placeholder: "Find in the log", "aria-label": "Find in the log", oninput: again });
-    level = h("select", { onchange: again, "aria-label": "Least level shown" }, Object.keys(RANK).map((name) => h("option", { value: name, selected: name === "info" }, `${name} and above`)));
+    level = h("select", { onchange: again, "aria-label": "Lowest level shown" }, Object.keys(RANK).map((name) => h("option", { value: name, selected: name === "info" }, `${name} and above`)));
     paused = h("button", { type: "button", "aria-pressed": "false", onclick: () => {
       const on = paused.getAttribute("aria-pressed") === "false";
       paused.setAttribute("aria-pressed", String(on));
@@ -76,7 +76,7 @@ export default {
     lines = h("div", { class: "lines", role: "log", tabindex: "0", "aria-label": "Log lines" });
     levels = h("div", { class: "row" });
     main.append(h("section", { class: "card", "aria-labelledby": "h-log" }, h("header", {}, h("h1", { id: "h-log" }, "Log"), h("span", { class: "space" }), search, level, paused), lines),
-      h("section", { class: "card", "aria-labelledby": "h-levels" }, h("header", {}, h("h2", { id: "h-levels" }, "What each part writes"), h("span", { class: "muted small" }, "takes effect at once, until the next start")), h("div", { class: "pad" }, levels)));
+      h("section", { class: "card", "aria-labelledby": "h-levels" }, h("header", {}, h("h2", { id: "h-levels" }, "What each area writes"), h("span", { class: "muted small" }, "changes apply at once and last until the gateway restarts")), h("div", { class: "pad" }, levels)));
     loadLevels().catch((error) => toast(error.message, true));
     again();
   },

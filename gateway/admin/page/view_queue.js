@@ -23,13 +23,13 @@ function isShown(row) {
 }
 
 /** What a change did; a message that today's rules would send where it goes already stays. */
-const told = ({ changed, moved, messages }) => (messages ? messages.map((one) => (one.verdict === "moves" ? `${one.before} → ${one.after}` : one.verdict === "same" ? "stays where it is" : one.error ?? `stays, though the rules would now have it ${one.verdict}`)).join("; ") || "nothing" : `${count(changed ?? moved)} done`);
+const told = ({ changed, moved, messages }) => (messages ? messages.map((one) => (one.verdict === "moves" ? `${one.before} → ${one.after}` : one.verdict === "same" ? "stays where it is" : one.error ?? `stays, though the rules would now ${one.verdict} the message`)).join("; ") || "nothing" : `${count(changed ?? moved)} done`);
 
 async function change(verb, select, what) {
-  if (verb === "drop" && !(await confirm("Drop for good?", `${what} will not be delivered, and cannot be brought back.`, "Drop", true))) return;
+  if (verb === "drop" && !(await confirm("Drop for good?", `${what} will not be made, and cannot be brought back.`, "Drop", true))) return;
   try {
     const answer = await post("api/v1/queue", { verb, select });
-    toast(`${VERBS[verb]}: ${told(answer)}${answer.busy ? `, ${count(answer.busy)} are being delivered just now` : ""}.`);
+    toast(`${VERBS[verb]}: ${told(answer)}${answer.busy ? `, ${count(answer.busy)} are being delivered now and were left alone` : ""}.`);
   } catch (error) {
     toast(error.message, true);
   }
@@ -109,7 +109,7 @@ async function poll() {
     const known = new Set([...upstream.options].map((option) => option.value));
     for (const name of Object.keys(summary.upstreams)) if (!known.has(name)) upstream.append(h("option", { value: name }, name));
     const oldest = Math.min(...Object.values(summary.upstreams).map((one) => one.oldest_ms ?? Infinity));
-    say(head, Number.isFinite(oldest) ? `the oldest that waits came ${ago(oldest)}` : "");
+    say(head, Number.isFinite(oldest) ? `the oldest waiting message came ${ago(oldest)}` : "");
     draw(all);
   } catch (error) {
     if (mine !== polls) return;
@@ -126,14 +126,14 @@ export default {
     state = h("select", { onchange: again, "aria-label": "State" }, STATES.map(([value, name]) => h("option", { value }, name)));
     upstream = h("select", { onchange: again, "aria-label": "Upstream" }, h("option", { value: "" }, "all upstreams"), filters.get("upstream") && h("option", { value: filters.get("upstream"), selected: true }, filters.get("upstream")));
     state.value = STATES.some(([value]) => value === filters.get("state")) ? filters.get("state") : "";
-    search = h("input", { type: "search", placeholder: "Find sender, folder, reason", "aria-label": "Find in the queue", value: filters.get("q") ?? "", oninput: () => (keepAll(), draw(all)) });
+    search = h("input", { type: "search", placeholder: "Find by sender, folder or reason", "aria-label": "Find in the queue", value: filters.get("q") ?? "", oninput: () => (keepAll(), draw(all)) });
     head = h("p", { class: "muted", role: "status" });
     const everything = h("input", { type: "checkbox", "aria-label": "Choose all shown", onchange: () => {
       chosen.clear();
       if (everything.checked) all.filter(isShown).filter((row) => OPEN.has(row.state)).forEach((row) => chosen.add(row.id));
       draw(all);
     } });
-    list = Object.assign(table("Deliveries", [["-Choose"], ["State", "", (row) => row.state], ["Message", "", (row) => row.received_ms], ["From and to", "", (row) => row.from], ["Where it goes, and why not yet", "", (row) => `${row.upstream} ${row.folder}`], ["-Actions"]]), { empty: h("p", { class: "empty" }, "Nothing here: all mail is where it belongs."), number: h("span", { class: "muted", role: "status" }) });
+    list = Object.assign(table("Deliveries", [["-Choose"], ["State", "", (row) => row.state], ["Message", "", (row) => row.received_ms], ["From and to", "", (row) => row.from], ["Where the message goes, and why it waits", "", (row) => `${row.upstream} ${row.folder}`], ["-Actions"]]), { empty: h("p", { class: "empty" }, "Nothing here: all mail has been delivered."), number: h("span", { class: "muted", role: "status" }) });
     list.sorting = filters.get("sort");
     list.onsort = () => (keepAll(), draw(all));
     list.element.querySelector("th").replaceChildren(everything, h("span", { class: "unseen" }, "Choose"));

@@ -47,7 +47,7 @@ function draw() {
     row.chart.toggleAttribute("hidden", !rule.last_hour);
     if (rule.last_hour) spark(row.chart, rule.last_hour, 120, 22);
     say(row.time, cost(rule));
-    row.time.title = rule.sampled ? `mean of ${count(rule.sampled)} tries that were measured` : "";
+    row.time.title = rule.sampled ? `mean of ${count(rule.sampled)} measured tries` : "";
     say(row.errors, rule.errors ? `${count(rule.errors)}, ${ago(rule.last_error)}` : "");
     row.errors.className = rule.errors ? "bad" : "";
     row.last.className = rule.hits || rule.watched ? "" : "warn";
@@ -95,7 +95,7 @@ export default {
   enter(main, _, __, filters) {
     before = new Map();
     rules = [];
-    list = Object.assign(table("Rules", [["#", "num", (rule) => rule.number], ["Rule", "", (rule) => rule.name], ["Messages", "num", (rule) => rule.hits], ["Now", "num", (rule) => rule.now], ["Last hour"], ["Last", "", (rule) => rule.last], ["Tests", "", (rule) => tested(rule)[0]], ["Time", "num", (rule) => (rule.sampled ? rule.sampled_us / rule.sampled : 0)], ["Errors", "num", (rule) => rule.errors]]), { empty: h("p", { class: "empty" }, "No rule to show."), number: h("span", { class: "muted", role: "status" }) });
+    list = Object.assign(table("Rules", [["#", "num", (rule) => rule.number], ["Rule", "", (rule) => rule.name], ["Messages", "num", (rule) => rule.hits], ["Now", "num", (rule) => rule.now], ["Last hour"], ["Last", "", (rule) => rule.last], ["Tests", "", (rule) => tested(rule)[0]], ["Time", "num", (rule) => (rule.sampled ? rule.sampled_us / rule.sampled : 0)], ["Errors", "num", (rule) => rule.errors]]), { empty: h("p", { class: "empty" }, "No rule matches."), number: h("span", { class: "muted", role: "status" }) });
     list.sorting = filters.get("sort");
     list.onsort = () => (keepAll(), draw());
     const again = () => (keepAll(), draw());
@@ -119,7 +119,7 @@ export default {
   leave: () => clearTimeout(timer),
   update({ state }) {
     const { count: number, loaded, last_load_good: good, failures } = state.rules;
-    say(head, `${count(number)} in force, loaded ${ago(loaded)}${good ? "" : "; the last reload failed, so the set before it stays"}${failures ? `; ${count(failures)} decisions failed` : ""}`);
+    say(head, `${count(number)} in force, loaded ${ago(loaded)}${good ? "" : "; the last reload failed, and these rules stay in force"}${failures ? `; ${count(failures)} decisions failed` : ""}`);
     head.className = good ? "muted" : "bad";
   },
   refresh: poll,

@@ -101,10 +101,10 @@ export default {
         if (event.dataTransfer.files[0]) take(await event.dataTransfer.files[0].arrayBuffer());
       } },
       h("div", { class: "row" }, h("label", { class: "stack" }, "From", fields.from), h("label", { class: "stack" }, "To", fields.to), h("label", { class: "stack" }, "Client", fields.client), h("label", { class: "stack" }, "Listener", fields.listener)),
-      h("label", { class: "stack" }, "Message; paste one, or drop a file here", fields.message), h("div", { class: "row" }, h("label", {}, "File ", file)),
+      h("label", { class: "stack" }, "Message: paste one, or drop a file here", fields.message), h("div", { class: "row" }, h("label", {}, "File ", file)),
       h("label", {}, fields.edited, "with edited rules instead of the running ones"), fields.rules, h("div", { class: "row" }, h("button", { class: "main" }, "Try"), all));
     form.fields = fields;
-    out = h("div", { class: "stack", "aria-live": "polite" }, h("p", { class: "card empty" }, "Nothing is delivered: this only says what the rules would do."));
+    out = h("div", { class: "stack", "aria-live": "polite" }, h("p", { class: "card empty" }, "Nothing is delivered: this only shows what the rules would do."));
     main.append(h("div", { class: "grid2" }, h("section", { class: "card", "aria-labelledby": "h-tester" }, h("header", {}, h("h1", { id: "h-tester" }, "Try a message")), form), out));
     open(id);
   },

@@ -26,8 +26,8 @@ const MIB = 1048576;
 /** What of the day's octets is sent, and whether they last. */
 function daily(day) {
   if (!day) return "";
-  const sent = `${Math.floor(day.used / MIB)} of ${Math.floor(day.limit / MIB)} MiB sent, anew in ${span(day.ends_seconds * 1000)}`;
-  return day.spent_seconds == null ? sent : `${sent}; at this pace used up in ${span(day.spent_seconds * 1000)}`;
+  const sent = `${Math.floor(day.used / MIB)} of ${Math.floor(day.limit / MIB)} MiB sent, resets in ${span(day.ends_seconds * 1000)}`;
+  return day.spent_seconds == null ? sent : `${sent}; at this pace the limit is reached in ${span(day.spent_seconds * 1000)}`;
 }
 
 const FACTS = [
@@ -51,7 +51,7 @@ const FACTS = [
 async function act(name, verb) {
   try {
     await post(`api/v1/upstreams/${encodeURIComponent(name)}/${verb}`);
-    toast(verb === "pause" ? `${name} is paused; its mail waits in the spool.` : `${name} goes on.`);
+    toast(verb === "pause" ? `${name} is paused; its mail waits in the spool.` : `${name} is resumed.`);
   } catch (error) {
     toast(error.message, true);
   }

@@ -9,7 +9,7 @@ let input, out;
 
 const moment = (ms) => new Date(ms).toISOString().replace("T", " ").replace("Z", "");
 const KIND = { filed: "good", dead: "bad", held: "warn", dropped: "warn", moved: "" };
-const ENDS = { waiting: "waits for its next attempt", held: "is held until somebody releases it", dead: "is a dead letter", filed: "lies in the folder", dropped: "was dropped", moved: "went elsewhere, see the other deliveries" };
+const ENDS = { waiting: "waits for its next attempt", held: "is held until somebody releases it", dead: "is a dead letter", filed: "was filed", dropped: "was dropped", moved: "was rerouted, see the other deliveries" };
 
 const FITS = { waiting: ["retry", "hold", "reroute", "drop"], held: ["release", "reroute", "drop"], dead: ["retry", "reroute", "drop"] };
 const VERBS = { retry: "Retry", hold: "Hold", release: "Release", reroute: "Reroute", drop: "Drop" };
@@ -17,7 +17,7 @@ const VERBS = { retry: "Retry", hold: "Hold", release: "Release", reroute: "Rero
 async function change(verb, one) {
   const what = `The delivery ${one.id} to ${one.upstream}:${one.folder}`;
   if (verb === "drop" && !(await confirm("Drop for good?", `${what} will not be made, and cannot be brought back.`, "Drop", true))) return;
-  if (verb === "reroute" && !(await confirm("Reroute?", `${what} goes where today's rules say.`, "Reroute"))) return;
+  if (verb === "reroute" && !(await confirm("Reroute?", `${what} goes where the rules in force say.`, "Reroute"))) return;
   try {
     const { changed, moved, busy } = await post("api/v1/queue", { verb, select: { id: one.id } });
     toast(`${VERBS[verb]}: ${changed ?? moved ?? 0} done${busy ? `, ${busy} under way` : ""}.`);
@@ -50,14 +50,14 @@ function preview(message) {
     }
     button.disabled = false;
   } }, "Show the message");
-  return h("section", { class: "card", "aria-label": "The message itself" }, h("header", {}, h("h2", {}, "The message itself"), h("span", { class: "space" }), h("a", { href: path, download: `${message.id}.eml` }, `Download (${bytes(message.size)})`), button), h("p", { class: "pad small muted" }, "Who looks at it stands in the log."), place);
+  return h("section", { class: "card", "aria-label": "The message itself" }, h("header", {}, h("h2", {}, "The message itself"), h("span", { class: "space" }), h("a", { href: path, download: `${message.id}.eml` }, `Download (${bytes(message.size)})`), button), h("p", { class: "pad small muted" }, "Whoever opens the message is named in the log."), place);
 }
 
 /** What today's rules say about it, condition by condition; of a message whose header is not kept any more nobody can tell. */
 function tree(message) {
   const place = h("div", { class: "pad" }, h("p", { class: "muted" }, "Asking the rules …"));
   post("api/v1/explain", { id: message.id }).then((found) => place.replaceChildren(h("div", { class: "stack" }, decision(found.decision), ...recipients(found))),
-    (error) => place.replaceChildren(h("p", { class: "muted" }, error.status === 409 || error.status === 404 ? "Nothing of the message is kept any more that the rules could be tried on." : error.message)));
+    (error) => place.replaceChildren(h("p", { class: "muted" }, error.status === 409 || error.status === 404 ? "The message is no longer kept, so the rules cannot be tried on it." : error.message)));
   return h("section", { class: "card", "aria-label": "Why it went there" }, h("header", {}, h("h2", {}, "Why it went there"), h("span", { class: "muted small" }, "by the rules in force now, with what each condition saw")), place);
 }
 
@@ -78,7 +78,7 @@ function delivery(one) {
     h("header", {}, h("h2", {}, h("span", { class: "muted" }, `${one.upstream} `), one.folder), h("span", { class: "muted small" }, `rule ${one.rule}`), h("span", { class: "space" }), h("span", { class: `pill ${KIND[one.state] ?? "water"}` }, one.state)),
     FITS[one.state] && mayOperate() && h("div", { class: "pad row" }, FITS[one.state].map((verb) => h("button", { type: "button", class: `tiny${verb === "drop" ? " danger" : ""}`, onclick: () => change(verb, one) }, VERBS[verb]))),
     h("ol", { class: "story" }, events.map((event) => step(event.at_ms, event.class ? "warn" : "", event.class ? [h("strong", {}, `attempt ${event.attempt}`), ` ${event.class} (${event.code}) at ${event.during}: `, event.text] : event.text)),
-      step(last, KIND[one.state] ?? "", ENDS[one.state], one.uid ? ` as UID ${one.uid} (UIDVALIDITY ${one.uidvalidity})` : "", one.uncertain ? "; it may lie there already and is looked for first" : ""),
+      step(last, KIND[one.state] ?? "", ENDS[one.state], one.uid ? ` as UID ${one.uid} (UIDVALIDITY ${one.uidvalidity})` : "", one.uncertain ? "; it may have been filed already and is looked for first" : ""),
       one.paused && step(one.paused.since_ms, "warn", h("strong", {}, `${one.paused.all ? "all upstreams are" : `${one.upstream} is`} paused by ${one.paused.by || "an operator"}`), ": nothing is tried before somebody resumes it")));
 }
 
@@ -107,7 +107,7 @@ async function ask() {
     const { messages } = await get(`api/v1/why?${new URLSearchParams({ id: what })}`);
     out.replaceChildren(...messages.flatMap(story).filter(Boolean));
     if (!messages.length && (await refused(what))) return;
-    if (!messages.length) out.replaceChildren(h("p", { class: "card empty" }, "No such message is known. Settled ones are kept for the configured history only."));
+    if (!messages.length) out.replaceChildren(h("p", { class: "card empty" }, "No such message is known. Settled messages are kept only as long as the configured history."));
   } catch (error) {
     out.replaceChildren(h("p", { class: "card empty bad" }, error.message));
   }

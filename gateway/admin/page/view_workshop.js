@@ -40,7 +40,7 @@ function tell(found) {
   parts.tests.replaceChildren(...[...tests].sort((a, b) => a.passed - b.passed).map(test));
   say(parts.verdict, errors ? `${count(errors)} ${errors === 1 ? "error" : "errors"}` : failed ? `${count(failed)} of ${count(tests.length)} tests ${failed === 1 ? "fails" : "fail"}` : tests.length ? `${count(found.rules)} rules, ${tests.length === 1 ? "the test passes" : `all ${count(tests.length)} tests pass`}` : `${count(found.rules)} rules, no tests`);
   parts.verdict.className = `pill ${errors || failed ? "bad" : tests.length ? "good" : "warn"}`;
-  say(parts.testHead, errors ? "The tests run when the rules can be loaded." : tests.length ? "" : "No test stands beside these rules.");
+  say(parts.testHead, errors ? "The tests run as soon as the rules can be loaded." : tests.length ? "" : "These rules have no tests.");
 }
 
 async function check() {
@@ -81,7 +81,7 @@ function addMessage(element, one) {
 function sentence(sum) {
   const last = `${count(sum.last.differ)} of the last ${count(sum.last.compared)} would move`;
   const waiting = sum.waiting.compared ? `; of ${count(sum.waiting.compared)} that wait, ${count(sum.waiting.differ)}` : "";
-  return `${last}${waiting}${sum.unknown ? `; of ${count(sum.unknown)} it cannot be said` : ""}`;
+  return `${last}${waiting}${sum.unknown ? `; ${count(sum.unknown)} cannot be compared` : ""}`;
 }
 
 async function compareAll() {
@@ -95,7 +95,7 @@ async function compareAll() {
         const unknown = one.verdict === "unknown";
         if (unknown) sum.unknown++;
         else sum[waiting ? "waiting" : "last"].differ++;
-        const key = unknown ? `cannot be said\0${one.why}` : `${one.old}\0${one.new}`;
+        const key = unknown ? `cannot be compared\0${one.why}` : `${one.old}\0${one.new}`;
         if (!ways.has(key)) ways.set(key, way(key));
         addMessage(ways.get(key), one);
       }
@@ -103,7 +103,7 @@ async function compareAll() {
       parts.ways.replaceChildren(...[...ways.values()].sort((a, b) => b.messages - a.messages));
     }
   } catch (error) {
-    say(parts.moved, error.body?.problems ? "The rules cannot be loaded; what is wrong stands beside them." : error.message);
+    say(parts.moved, error.body?.problems ? "The rules cannot be loaded; the problems are listed beside them." : error.message);
   }
 }
 
@@ -120,9 +120,9 @@ function watchPlace() {
 function drawWatch() {
   const at = watchPlace(), watches = Boolean(at?.member && box.text.slice(at.member.start, at.member.end).includes('"watch"'));
   parts.watch.disabled = !at;
-  say(parts.watch, watches ? "Let it act" : "Shadow it first");
+  say(parts.watch, watches ? "Let the rule act" : "Shadow it first");
   const rule = chosen();
-  say(parts.watched, rule?.state === "watch" ? `It watches now: it would have acted on ${count(rule.watched)} messages since the gateway started. Press "Let it act" and compare, to see which way they would have gone.` : watches ? "With this change the rule is tried and counted, and does nothing. Put it in force, come back after a day, and compare." : "");
+  say(parts.watched, rule?.state === "watch" ? `This rule is being watched: it would have acted on ${count(rule.watched)} messages since the gateway started. Press "Let the rule act" and compare, to see where they would have gone.` : watches ? "With this change the rule is tried and counted but does nothing. Put the change in force, come back after a day, and compare." : "");
 }
 
 function toggleWatch() {
@@ -147,11 +147,11 @@ function drawPatch() {
 async function copy() {
   try {
     await navigator.clipboard.writeText(allPatches());
-    toast("The patch is copied: git apply takes it.");
+    toast("The patch is copied; apply it with git apply.");
   } catch {
     // Not allowed on a page without TLS: it can be marked and copied by hand.
     getSelection().selectAllChildren(parts.patch);
-    toast("Your browser lets no page copy here; the patch is marked, copy it by the keyboard.", true);
+    toast("Your browser does not let pages copy; the patch is selected, copy it with the keyboard.", true);
   }
 }
 
@@ -175,7 +175,7 @@ function open(name) {
 
 function goToRule(name) {
   const rule = rules.find((one) => one.name === name);
-  if (!rule) return toast(`No rule of the name "${name}" runs.`, true);
+  if (!rule) return toast(`There is no rule named "${name}" in force.`, true);
   if (shown !== rule.file) open(rule.file);
   parts.rule.value = name;
   const at = ruleAt(box.text, name);
@@ -227,18 +227,18 @@ export default {
       file: h("select", { "aria-label": "File", onchange: () => open(parts.file.value) }),
       rule: h("select", { "aria-label": "Rule", onchange: () => (parts.rule.value ? goToRule(parts.rule.value) : drawWatch()) }),
       verdict: h("span", { class: "pill", role: "status" }, "checking"), problems: h("ul", { class: "plain" }), tests: h("ul", { class: "plain tests" }), testHead: h("p", { class: "muted" }),
-      moved: h("p", { role: "status" }, "Which of the last messages, and of those that wait, would go elsewhere."), ways: h("div", {}), watched: h("p", { class: "muted small" }),
+      moved: h("p", { role: "status" }, "Shows which of the last messages, and of those that wait, would go elsewhere."), ways: h("div", {}), watched: h("p", { class: "muted small" }),
       watch: h("button", { type: "button", disabled: true, onclick: toggleWatch }, "Shadow it first"), patch: h("pre", { class: "mail", tabindex: 0, "aria-label": "Patch" }),
-      again: h("button", { type: "button", disabled: true, onclick: again }, "Start again"), none: h("p", { class: "card empty", hidden: true }, "The configuration names no rule file: all mail goes to the default."),
+      again: h("button", { type: "button", disabled: true, onclick: again }, "Start again"), none: h("p", { class: "card empty", hidden: true }, "The configuration names no rule files: all mail goes to the default."),
     };
     parts.problemCard = card("h-problems", "What is wrong", null, parts.problems);
     parts.problemCard.hidden = true;
-    parts.patchCard = card("h-patch", "The patch", h("span", { class: "row" }, h("button", { type: "button", onclick: copy }, "Copy"), h("button", { type: "button", onclick: download }, "Download")), h("p", { class: "small muted" }, "Nothing is saved from this page: whoever edits rules can read everybody's mail, and the files belong to git or a ConfigMap. Apply the patch there (git apply); the gateway takes the changed files over by itself."), parts.patch);
+    parts.patchCard = card("h-patch", "The patch", h("span", { class: "row" }, h("button", { type: "button", onclick: copy }, "Copy"), h("button", { type: "button", onclick: download }, "Download")), h("p", { class: "small muted" }, "Nothing is saved from this page: whoever edits rules can read everybody's mail, and rule files belong in git or a ConfigMap. Apply the patch there (git apply); the gateway loads the changed files by itself."), parts.patch);
     parts.patchCard.hidden = true;
-    parts.bench = h("div", { class: "grid2" }, h("div", { class: "stack" }, h("div", { class: "card" }, h("div", { class: "pad" }, box.element, h("p", { class: "muted small" }, "Ctrl+Space offers what may stand at the caret."))), parts.problemCard, parts.patchCard),
+    parts.bench = h("div", { class: "grid2" }, h("div", { class: "stack" }, h("div", { class: "card" }, h("div", { class: "pad" }, box.element, h("p", { class: "muted small" }, "Ctrl+Space offers what fits at the cursor."))), parts.problemCard, parts.patchCard),
       h("div", { class: "stack" }, card("h-tests", "Tests", null, parts.testHead, parts.tests),
         card("h-moved", "Over recent mail", h("button", { type: "button", class: "main", onclick: compareAll }, "Compare"), parts.moved, parts.ways),
-        card("h-watch", "Shadow", parts.watch, h("p", { class: "small muted" }, "A rule in the state \"watch\" is tried, counted and told of, and does nothing: a day of it shows what the rule would do."), parts.watched)));
+        card("h-watch", "Shadow", parts.watch, h("p", { class: "small muted" }, "A rule in the state \"watch\" is tried, counted and reported but does nothing: after a day you see what the rule would do."), parts.watched)));
     main.append(h("section", { class: "card", "aria-labelledby": "h-workshop" }, h("header", {}, h("h1", { id: "h-workshop" }, "Rule workshop"), parts.file, parts.rule, parts.verdict, h("span", { class: "space" }), parts.again)), parts.none, parts.bench);
     load(name);
   },

@@ -41,7 +41,7 @@ static ptrdiff_t read_body(struct store *store, struct store_body *wanted, uint6
             return -1;
         }
         if (wanted->place.segment == 0) {
-            fault_set(fault, FAULT_PERM, "settled", "spool", "the message is settled; its body is not kept");
+            fault_set(fault, FAULT_PERM, "settled", "spool", "the message is settled, so its body is no longer kept");
             return -1;
         }
     }

@@ -134,7 +134,8 @@ static int find_known(struct local *local, struct store_op *op, struct fault *fa
         fault_set(&op->fault, FAULT_PERM, "known", "spool", "message %s is known already", add->id);
     } else if (dropped == 2) {
         fault_set(&op->fault, FAULT_PERM, "dropped", "spool",
-                  "message %s is known already: a part of its deliveries was dropped here, the rest was not", add->id);
+                  "message %s is known already: some of its deliveries were dropped here, the others were not",
+                  add->id);
     }
     return dropped < 0 ? -1 : dropped != 1;
 }

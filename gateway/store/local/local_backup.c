@@ -277,10 +277,9 @@ static int make_folder(struct backup *backup)
         return -1;
     }
     if (any) {
-        fault_set(
-            backup->fault, FAULT_LOCAL, "not-empty", backup->to,
-            "the folder %s is not empty, and nothing in it is written over: name one that is, or is not there yet",
-            backup->to);
+        fault_set(backup->fault, FAULT_LOCAL, "not-empty", backup->to,
+                  "the folder %s is not empty, and nothing in it is overwritten: name an empty or a new folder",
+                  backup->to);
         return -1;
     }
     return net_file_mkdir(backup->to_folder, backup->fault);
@@ -312,7 +311,7 @@ static int copy_all(struct backup *backup)
     if (done == 0) {
         fault_set(backup->fault, FAULT_LOCAL, "moving", backup->path,
                   "mail is filed faster than the spool can be copied, or a segment that the index needs is missing: "
-                  "\"mailweir spool check\" tells which");
+                  "\"mailweir spool check\" finds out which");
     }
     return done == 1 ? 0 : -1;
 }

@@ -216,7 +216,7 @@ static void write_decisions(struct local *local, struct store_batch *batch)
         struct store_op *op = LIST_ITEM(link, struct store_op, link);
         if (!fault_is_set(&op->fault) && kinds[op->kind]->decides) {
             fault_set(&op->beside, FAULT_LOCAL, found.code, found.where,
-                      "it is done, but a rebuild of the index would not know of it: %s", found.text);
+                      "the change was made, but a rebuild of the index would not know about it: %s", found.text);
         }
     }
 }

@@ -17,13 +17,13 @@
 static const struct {
     const char *system, *why;
 } doubtful[] = {
-    {"tmpfs", "lies in memory (tmpfs): a restart of the machine loses every message in it"},
-    {"ramfs", "lies in memory (ramfs): a restart of the machine loses every message in it"},
-    {"overlay", "lies in a container's own layer (overlay): its removal loses every message; give it a volume"},
-    {"nfs", "lies on NFS: SQLite's locks and syncs are not to be relied on there; give it a local disk"},
-    {"smb", "lies on SMB: SQLite's locks and syncs are not to be relied on there; give it a local disk"},
-    {"9p", "lies on 9p, a folder of the host: its syncs are not to be relied on; give it a disk"},
-    {"fuse", "lies on FUSE: whether a sync reaches the disk is up to a program; give it a local disk"},
+    {"tmpfs", "is in memory (tmpfs): a restart of the machine loses every message in the spool"},
+    {"ramfs", "is in memory (ramfs): a restart of the machine loses every message in the spool"},
+    {"overlay", "is in a container's own layer (overlay): removing the container loses every message; use a volume"},
+    {"nfs", "is on NFS, where SQLite's locks and syncs are not reliable; use a local disk"},
+    {"smb", "is on SMB, where SQLite's locks and syncs are not reliable; use a local disk"},
+    {"9p", "is on 9p, a folder of the host, where syncs are not reliable; use a disk"},
+    {"fuse", "is on FUSE, where a program decides whether a sync reaches the disk; use a local disk"},
 };
 
 void local_disk_judge(struct local *local)
@@ -41,9 +41,8 @@ void local_disk_judge(struct local *local)
     /* Who only changes something in the queue writes no log, and need not wait for it. */
     if (out[0] == '\0' && local->options.log != NULL && net_file_sync_time(local->path, &took) == 0 && took < FREE_US) {
         snprintf(out, room,
-                 "the spool %s lies on a disk that syncs in %llu us, which no disk can: it seems to ignore syncs, and "
-                 "a power cut "
-                 "would lose acknowledged messages",
+                 "the spool %s is on a disk that syncs in %llu us, which no disk can: the disk seems to ignore syncs, "
+                 "and a power cut would lose acknowledged messages",
                  local->path, (unsigned long long)took);
     }
     if (out[0] != '\0') {

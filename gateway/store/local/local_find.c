@@ -32,7 +32,7 @@ static int collect_messages(struct local_index *index, sqlite3_stmt *st, uint64_
     return got < 0 ? -1 : 0;
 }
 
-/* ?1: as it was typed; ?2: without a delivery's number; ?3: in brackets; ?4: behind all ids that begin with ?2, or ''. */
+/* ?1: as typed; ?2: without a delivery's number; ?3: in brackets; ?4: above all ids that begin with ?2, or ''. */
 int local_index_find(struct local_index *index, const char *what, uint64_t *messages, size_t limit, size_t *count_r,
                      struct fault *fault)
 {

@@ -24,7 +24,7 @@ int local_index_name(struct local_index *index, uint64_t message, char id_r[STOR
             *sender_r = expect_strdup((const char *)sqlite3_column_text(st, 1));
         }
     } else if (got == 0) {
-        fault_set(fault, FAULT_LOCAL, "damaged", "index", "the spool's index lacks a message of its deliveries");
+        fault_set(fault, FAULT_LOCAL, "damaged", "index", "the spool's index has deliveries without their message");
     }
     sqlite3_reset(st);
     return got == 1 ? 0 : -1;

@@ -66,7 +66,7 @@ int local_recover_expect_index(const char *index, const char *folder, struct fau
     int result = net_file_list(folder, find_record, &search, fault);
     if (search.found) {
         fault_set(fault, FAULT_LOCAL, "damaged", index,
-                  "there are messages in %s but no index: \"mailweir spool rebuild\" makes it anew", folder);
+                  "there are messages in %s but no index: \"mailweir spool rebuild\" rebuilds the index", folder);
     }
     return result == 0 && !search.found ? 0 : -1;
 }
@@ -87,7 +87,7 @@ int local_recover_unmade(struct local *local)
         return -1;
     }
     log_event(local->options.log, LOG_LEVEL_WARNING, "spool_set_aside", LOG_STR("file", kept),
-              LOG_STR("reason", "an index that is no database, and there are no messages: its making was cut off"));
+              LOG_STR("reason", "an index that is not a database, and no messages: its creation was interrupted"));
     return 0;
 }
 

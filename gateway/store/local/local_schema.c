@@ -155,8 +155,8 @@ int local_schema_expect(sqlite3 *db, struct fault *fault)
     }
     if (version >= 0 && version < LOCAL_SCHEMA_VERSION) {
         fault_set(fault, FAULT_LOCAL, "version", "spool",
-                  "the spool's index has version %d, older than %d: it is brought up to date when the gateway starts",
-                  version, LOCAL_SCHEMA_VERSION);
+                  "the spool's index has version %d, older than %d: it is upgraded when the gateway starts", version,
+                  LOCAL_SCHEMA_VERSION);
     }
     return version == LOCAL_SCHEMA_VERSION ? 0 : -1;
 }

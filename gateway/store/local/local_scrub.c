@@ -69,7 +69,7 @@ static void tell_missing(const struct scrubbing *scrubbing, const char *id, unsi
 {
     struct fault what = FAULT_INIT;
     fault_set(&what, FAULT_LOCAL, "damaged", "index",
-              "the spool's index says of %u open deliveries of the message, and has %u", open, found);
+              "the spool's index counts %u open deliveries of the message but has %u", open, found);
     tell_damage(scrubbing, STORE_DAMAGE_TABLE, id, &what);
 }
 
@@ -80,7 +80,7 @@ static void tell_row(const struct scrubbing *scrubbing, const struct row *row)
         tell_missing(scrubbing, row->id, row->open, row->found);
     } else if (row->lost > 0) {
         fault_set(&what, FAULT_LOCAL, "damaged", "index",
-                  "the spool's index does not find %u entries of the message, which is there", row->lost);
+                  "the spool's index has lost track of %u entries of the message, which is there", row->lost);
         tell_damage(scrubbing, STORE_DAMAGE_INDEX, row->id, &what);
     }
 }

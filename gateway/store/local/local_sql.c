@@ -138,7 +138,7 @@ int local_sql_failed(sqlite3 *db, int code, struct fault *fault)
     bool damaged = kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB;
     fault_set(fault, FAULT_LOCAL, name, "index", "the spool's index: %s (SQLite %d)%s",
               db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(db), code,
-              damaged ? "; \"mailweir spool rebuild\" makes it anew" : "");
+              damaged ? "; \"mailweir spool rebuild\" rebuilds it" : "");
     return -1;
 }
 

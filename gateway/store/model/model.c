@@ -231,7 +231,7 @@ static void finish_delivery(struct model *model, struct store_op *op)
     int64_t now_ms = model_now(model);
     bool is_filed = finish->state == STORE_STATE_FILED, again = finish->state == STORE_STATE_WAITING;
     if (delivery == NULL) {
-        fault_set(&op->fault, FAULT_PERM, "not-in-hand", "spool", "it is in other hands");
+        fault_set(&op->fault, FAULT_PERM, "not-in-hand", "spool", "the delivery is in other hands");
         return;
     }
     delivery->state = finish->state;
@@ -400,7 +400,7 @@ static ptrdiff_t read_body(struct store *store, struct store_body *wanted, uint6
 {
     const struct model_message *message = model_find_seq(model_of(store), wanted->message);
     if (message == NULL || message->open == 0) {
-        fault_set(fault, FAULT_PERM, "settled", "spool", "the message is settled; its body is not kept");
+        fault_set(fault, FAULT_PERM, "settled", "spool", "the message is settled, so its body is no longer kept");
         return -1;
     }
     size_t from = offset < message->body.len ? (size_t)offset : message->body.len;
@@ -430,7 +430,7 @@ static int hint_descriptor(struct store *store)
 static const char *warning_of(const struct store *store)
 {
     (void)store;
-    return "it is kept in memory only";
+    return "the queue is kept in memory only";
 }
 
 static struct store_upload *upload(struct store *store)

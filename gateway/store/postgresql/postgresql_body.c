@@ -117,7 +117,7 @@ static int find_place(struct postgresql *pg, uint64_t message, struct store_plac
 
 static ptrdiff_t tell_settled(struct fault *fault)
 {
-    fault_set(fault, FAULT_PERM, "settled", "spool", "the message is settled; its body is not kept");
+    fault_set(fault, FAULT_PERM, "settled", "spool", "the message is settled, so its body is no longer kept");
     return -1;
 }
 

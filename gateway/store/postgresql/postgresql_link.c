@@ -263,7 +263,7 @@ static int wait_for_result(struct postgresql_link *link, struct fault *fault)
             return 0;
         }
         if (net_poll_wait(PQsocket(link->conn), unsent > 0, POSTGRESQL_WAIT_MS) <= 0) {
-            set_fault(fault, "down", "it has not answered in time");
+            set_fault(fault, "down", "PostgreSQL has not answered in time");
             postgresql_link_close(link);
             return -1;
         }
@@ -413,7 +413,7 @@ int postgresql_gather(struct postgresql_link *link, size_t count, postgresql_res
         PQclear(result);
     }
     if (PQexitPipelineMode(link->conn) == 0) {
-        set_fault(fault, "down", "its answers have no end");
+        set_fault(fault, "down", "PostgreSQL's answers do not end");
         postgresql_link_close(link);
         return -1;
     }

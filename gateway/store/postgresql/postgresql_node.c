@@ -49,8 +49,8 @@ static int64_t take_over(struct postgresql *pg, struct postgresql_link *link, st
     if (taken >= 0) {
         log_event(pg->options.log, LOG_LEVEL_WARNING, "node_taken_over", LOG_INT("epoch", (uint64_t)epoch),
                   LOG_INT("deliveries", (uint64_t)taken),
-                  LOG_STR("reason", "a node has ended without giving back what it had in hand: each of its deliveries"
-                                    " is looked for before it is sent again"));
+                  LOG_STR("reason", "a node ended without giving back its deliveries: each of them is looked for on "
+                                    "its server before it is sent again"));
     }
     return taken;
 }

@@ -108,7 +108,7 @@ static void refuse_known(struct store_op *op, const char *code)
         fault_set(&op->fault, FAULT_PERM, "known", "spool", "message %s is known already", op->add.id);
     } else {
         fault_set(&op->fault, FAULT_PERM, "dropped", "spool",
-                  "message %s is known already: a part of its deliveries was dropped here, the rest was not",
+                  "message %s is known already: some of its deliveries were dropped here, the others were not",
                   op->add.id);
     }
 }

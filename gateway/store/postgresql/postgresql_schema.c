@@ -72,8 +72,7 @@ static int expect_version(const struct found *found, struct fault *fault)
     }
     if (found->version > 0) {
         fault_set(fault, FAULT_LOCAL, "version", "postgresql",
-                  "the spool in database %s has version %d, older than %d: \"mailweir spool migrate\" brings it up to"
-                  " date",
+                  "the spool in database %s has version %d, older than %d: \"mailweir spool migrate\" upgrades it",
                   found->database, found->version, POSTGRESQL_SCHEMA_VERSION);
         return -1;
     }
@@ -81,7 +80,8 @@ static int expect_version(const struct found *found, struct fault *fault)
         return refuse_stranger(found, fault);
     }
     fault_set(fault, FAULT_LOCAL, "foreign", "postgresql",
-              "the database %s has no tables of mailweir yet: \"mailweir spool migrate\" makes them", found->database);
+              "the database %s has no tables of mailweir yet: \"mailweir spool migrate\" creates them",
+              found->database);
     return -1;
 }
 
@@ -209,8 +209,8 @@ static void judge_clock(int64_t server_ms, int64_t wall_ms, struct buf *warnings
     int64_t size_ms = skew_ms < 0 ? -skew_ms : skew_ms;
     if (size_ms >= HOUR_MS / 60) {
         buf_printf(warnings,
-                   "%sthe clock of PostgreSQL's server is %" PRId64 " %s %s this machine's: set both by NTP; what is"
-                   " due goes by the server's",
+                   "%sthe clock of PostgreSQL's server is %" PRId64
+                   " %s %s this machine's: synchronise both by NTP; deliveries are scheduled by the server's clock",
                    warnings->len > 0 ? "; " : "", size_ms >= HOUR_MS ? size_ms / HOUR_MS : size_ms / (HOUR_MS / 60),
                    size_ms >= HOUR_MS ? "hours" : "minutes", skew_ms < 0 ? "behind" : "ahead of");
     }
@@ -229,8 +229,9 @@ int postgresql_schema_judge(struct postgresql_link *link, int64_t wall_ms, struc
     bool is_unsafe = strcmp(PQgetvalue(result, 0, 0), "off") == 0;
     if (is_unsafe) {
         fault_set(fault, FAULT_LOCAL, "unsafe", "postgresql",
-                  "PostgreSQL's synchronous_commit is off: it would say yes to mail that a crash can take; set it to"
-                  " \"on\" for mailweir's role (ALTER ROLE ... SET synchronous_commit = on) or in postgresql.conf");
+                  "PostgreSQL's synchronous_commit is off: mail would be accepted that a crash can lose; set "
+                  "synchronous_commit to \"on\" for mailweir's role (ALTER ROLE ... SET synchronous_commit = on) or in "
+                  "postgresql.conf");
     }
     if (strcmp(PQgetvalue(result, 0, 1), "on") != 0 || strcmp(PQgetvalue(result, 0, 2), "on") != 0) {
         buf_printf(warnings,
@@ -240,8 +241,8 @@ int postgresql_schema_judge(struct postgresql_link *link, int64_t wall_ms, struc
     }
     if (strcmp(PQgetvalue(result, 0, 3), "0") != 0 && strcmp(PQgetvalue(result, 0, 4), "all") == 0) {
         buf_printf(warnings,
-                   "%sPostgreSQL logs what statements are given, and with it mail (log_statement = all): set"
-                   " log_parameter_max_length = 0",
+                   "%sPostgreSQL logs statements with their parameters, and so mail (log_statement = all): set "
+                   "log_parameter_max_length = 0",
                    warnings->len > 0 ? "; " : "");
     }
     judge_clock(postgresql_number_at(result, 0, 5), wall_ms, warnings);
