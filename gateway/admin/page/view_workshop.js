@@ -114,11 +114,13 @@ const chosen = () => rules.find((one) => one.name === parts.rule.value);
 /** Whether the rule that is chosen watches, in the text as it stands here. */
 function watchPlace() {
   const at = parts.rule.value && ruleAt(box.text, parts.rule.value);
-  return at && { ...at, member: memberAt(box.text, at.start, "state") };
+  if (!at) return null;
+  const member = memberAt(box.text, at.start, "state");
+  return { ...at, member, watches: Boolean(member && box.text.slice(member.start, member.end).includes('"watch"')) };
 }
 
 function drawWatch() {
-  const at = watchPlace(), watches = Boolean(at?.member && box.text.slice(at.member.start, at.member.end).includes('"watch"'));
+  const at = watchPlace(), watches = Boolean(at?.watches);
   parts.watch.disabled = !at;
   say(parts.watch, watches ? "Let the rule act" : "Shadow it first");
   const rule = chosen();
@@ -128,7 +130,7 @@ function drawWatch() {
 function toggleWatch() {
   const at = watchPlace();
   if (!at) return;
-  if (at.member) box.replace(at.member.start, at.member.end, parts.watch.textContent === "Let it act" ? "" : '"state": "watch", ');
+  if (at.member) box.replace(at.member.start, at.member.end, at.watches ? "" : '"state": "watch", ');
   else box.replace(at.after, at.after, ', "state": "watch"');
   changed();
 }
