@@ -174,7 +174,7 @@ echo 'ticket expired: run kinit' >&2; echo {token()}; exit 7
     assert failed["error.code"] == "child-status" and "status 7: ticket expired: run kinit" in failed["error.message"], failed
     good.write_text("this is no token\n")
     failed = wait(lambda: [event for event in gateway.events("upstream_failed") if event["error.code"] == "token"], "failed line")[0]
-    assert "no token" in failed["error.message"] and "this is" not in failed["error.message"], failed
+    assert "not a token" in failed["error.message"] and "this is" not in failed["error.message"], failed
     (world.folder / "next").write_text(token())
     (world.folder / "next").rename(good)
     wait(lambda: gateway.events("filed"), "filed line")
