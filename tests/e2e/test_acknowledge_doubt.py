@@ -77,7 +77,7 @@ def test_refused_by_one_target(world):
     gateway.start()
     octets = message("two targets")
     code, text = send(gateway, octets, ("taken@example.net", "refused@example.net"))
-    assert code == 554 and "1 of 2 mailboxes have it" in text and "corp/taken" in text, (code, text)
+    assert code == 554 and "1 of 2 mailboxes have the message" in text and "corp/taken" in text, (code, text)
     assert send(gateway, octets, ("taken@example.net", "refused@example.net"))[0] == 554
     assert len(fake.ids()) == 1
     gateway.stop()

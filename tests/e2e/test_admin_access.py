@@ -100,7 +100,7 @@ def test_session(world):
     gateway, client = start(world)
     own = f"{ORIGIN}:{client.port}"
     status, answer, cookie = client.log_in("a token of nobody's")
-    assert status == 401 and cookie is None and "not a token" in answer["error"]["message"], answer
+    assert status == 401 and cookie is None and "does not know that token" in answer["error"]["message"], answer
     wait(lambda: gateway.events("admin_login_failed"), "a line about it")
     status, who, cookie = client.log_in(OPERATOR)
     assert (status, who["name"], who["role"]) == (200, "anna", "operate"), who
@@ -210,7 +210,7 @@ def test_tls_mistakes(world):
     assert status == 78 and "is in the list twice" in err, err
     gateway.configuration["admin"] = {"address": ["127.0.0.1:1", "0.0.0.0:2"], "token": "x" * 20}
     status, _, err = gateway.run("check")
-    assert status == 78 and "in clear" in err, err
+    assert status == 78 and "unencrypted" in err, err
     gateway.configuration["admin"] = {"address": []}
     status, _, err = gateway.run("check")
     assert status == 78 and "/admin/address" in err, err

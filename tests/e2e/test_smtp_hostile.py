@@ -173,7 +173,7 @@ def test_the_check_names_open_doors(world):
     gateway = world.mailweir(None)
     listener(gateway).update(address="0.0.0.0:2525", allow=["0.0.0.0/0"])
     status, _, problems = gateway.run("check")
-    assert status == 0 and "open door" in problems and "/listeners/0/allow" in problems, problems
+    assert status == 0 and "open relay" in problems and "/listeners/0/allow" in problems, problems
     listener(gateway).update(allow=[])
     status, _, problems = gateway.run("check")
     assert status == 0 and "only this machine may send here" in problems, problems
