@@ -220,6 +220,8 @@ static void test_remembered_elsewhere(void **state)
     assert_null(spool_memo(fixture->spool, "third"));
     spool_memo_set(fixture->spool, "corp", "ours");
     assert_string_equal(spool_memo(fixture->spool, "corp"), "ours");
+    assert_int_equal(fixture->item_count, 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
 }
 
 static void on_paused(void *ctx, const struct spool_change_result *result, const struct fault *fault)
