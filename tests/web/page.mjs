@@ -98,6 +98,7 @@ const tests = {
         // The lines of the log that came meanwhile are hundreds, and axe looks at each of them.
         if (view === "log") await page.reload();
         if (view === "log") await page.locator(".line").nth(5).waitFor();
+        if (view === "log") await page.getByRole("button", { name: "Pause", exact: true }).click();
         if (view === "flow") await page.locator("svg.chart path.line-good").first().waitFor();
         if (view === "flow") await page.locator("table[aria-label=Paths] tbody tr").nth(3).waitFor();
         if (view === "queue") await page.locator("table[aria-label=Deliveries] tbody tr").nth(2).waitFor();
