@@ -82,7 +82,7 @@ static const struct row {
     REFUSED(UNKNOWN_COMMAND, 500, "5.5.1", "unknown command", NONE, "unknown_command", NULL),
     REFUSED(CONTROL, 500, "5.5.2", "control characters are not allowed in commands", NONE, "control", NULL),
     REFUSED(LINE_TOO_LONG, 500, "5.5.6", "line too long", LINE_LENGTH, "line_too_long", NULL),
-    REFUSED(BARE, 521, "5.5.2", "a line must end in <CR><LF>, with neither alone (RFC 5321 2.3.8); closing", NONE,
+    REFUSED(BARE, 521, "5.5.2", "a line must end in <CR><LF>, neither stands alone (RFC 5321 2.3.8); closing", NONE,
             "bare", "lenient"),
     REFUSED(EARLY_TALKER, 554, "5.5.1", "you talked before the greeting; closing", EARLY_TALKER, "early_talker",
             "timeouts.greeting, or allow for its network"),
