@@ -263,9 +263,41 @@ static void write_probe(struct attempt *attempt)
                attempt->id, date, attempt->id);
 }
 
+/* Sessions that break in optional questions. */
+#define BROKEN_MAX 6
+
+static void note_broken(struct attempt *attempt, const struct fault *fault)
+{
+    json_object_set_new(attempt->result, "note",
+                        json_sprintf("the session broke during %s (%s): mail is filed without that question",
+                                     fault->where, fault->text));
+}
+
+static void on_probed(void *ctx, const struct imapc_probe_report *report);
+
+/*
+ * Whether the session broke in what is asked of the folder before a message is sent (Cyrus 3.6 answers for a MAILBOXID
+ * with octets of freed memory now and then): the next session asks for less, as delivery would.
+ */
+static bool probes_again(struct attempt *attempt, const struct imapc_probe_report *report)
+{
+    const struct fault *fault = report->fault;
+    if (fault == NULL || report->filed || report->found || strcmp(fault->where, "status") != 0 ||
+        strcmp(fault->code, "protocol") != 0 || ++attempt->broken >= BROKEN_MAX) {
+        return false;
+    }
+    note_broken(attempt, fault);
+    imapc_pool_probe(attempt->pool, attempt->probe, attempt->id, buf_bytes(&attempt->message), on_probed, attempt);
+    imapc_pool_try_now(attempt->pool);
+    return true;
+}
+
 static void on_probed(void *ctx, const struct imapc_probe_report *report)
 {
     struct attempt *attempt = ctx;
+    if (probes_again(attempt, report)) {
+        return;
+    }
     json_t *probe = json_pack("{s:s,s:s,s:b,s:b,s:b}", "folder", attempt->probe, "id", attempt->id, "filed",
                               report->filed, "found", report->found, "removed", report->removed);
     if (report->found) {
@@ -280,9 +312,6 @@ static void on_probed(void *ctx, const struct imapc_probe_report *report)
 }
 
 /* ---- one address ---- */
-
-/* Sessions that break in optional questions. */
-#define BROKEN_MAX 6
 
 static void on_report(void *ctx, const struct imapc_report *report);
 
@@ -318,9 +347,7 @@ static bool tries_again(struct attempt *attempt, const struct fault *fault)
     if (!is_optional || fault->class != FAULT_TEMP || ++attempt->broken >= BROKEN_MAX) {
         return false;
     }
-    json_object_set_new(attempt->result, "note",
-                        json_sprintf("the session broke during %s (%s): mail is filed without that question",
-                                     fault->where, fault->text));
+    note_broken(attempt, fault);
     buf_clear(&attempt->names.list);
     attempt->names.count = 0;
     for (size_t i = 0; i < attempt->names.check_count; i++) {

@@ -181,6 +181,23 @@ def test_questions_that_break_the_session(world):
         assert status == 0 and tried["good"] and step in tried["note"], out
 
 
+def test_an_answer_that_is_not_imap(world):
+    """Cyrus 3.6 answers for a MAILBOXID with octets of freed memory now and then: the next session does not ask for it, and the probe is filed."""
+    fake = FakeImap(world, Profile(BASE + " UIDPLUS NAMESPACE UNSELECT OBJECTID"), session=Freed)
+    gateway = gateway_for(world, fake)
+    status, out, _ = gateway.run("upstreams", "--probe", "INBOX")
+    assert status == 0 and "the session broke during status" in out and "found by its id and removed" in out, out
+    assert len(fake.folder("INBOX").messages) == 0
+
+
+class Freed(Session):
+    def on_status(self, tag, rest):
+        if b"MAILBOXID" in rest:
+            self.say("* STATUS INBOX (UIDNEXT 1 UIDVALIDITY 7 MAILBOXID (t{99999999999}")
+        else:
+            super().on_status(tag, rest)
+
+
 class Answering(Session):
     def on_myrights(self, tag, rest):
         self.say("* MYRIGHTS INBOX lrswipte")
