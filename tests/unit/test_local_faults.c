@@ -75,6 +75,20 @@ int __wrap_sqlite3_prepare_v2(sqlite3 *db, const char *sql, int len, sqlite3_stm
     return __real_sqlite3_prepare_v2(db, sql, len, st_r, rest_r);
 }
 
+int __real_sqlite3_prepare_v3(sqlite3 *db, const char *sql, int len, unsigned flags, sqlite3_stmt **st_r,
+                              const char **rest_r);
+int __wrap_sqlite3_prepare_v3(sqlite3 *db, const char *sql, int len, unsigned flags, sqlite3_stmt **st_r,
+                              const char **rest_r);
+int __wrap_sqlite3_prepare_v3(sqlite3 *db, const char *sql, int len, unsigned flags, sqlite3_stmt **st_r,
+                              const char **rest_r)
+{
+    if (is_time()) {
+        *st_r = NULL;
+        return SQLITE_IOERR;
+    }
+    return __real_sqlite3_prepare_v3(db, sql, len, flags, st_r, rest_r);
+}
+
 int __real_sqlite3_exec(sqlite3 *db, const char *sql, int (*fn)(void *, int, char **, char **), void *ctx, char **text);
 int __wrap_sqlite3_exec(sqlite3 *db, const char *sql, int (*fn)(void *, int, char **, char **), void *ctx, char **text);
 int __wrap_sqlite3_exec(sqlite3 *db, const char *sql, int (*fn)(void *, int, char **, char **), void *ctx, char **text)

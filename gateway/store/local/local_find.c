@@ -8,17 +8,6 @@
 #include "base/units.h"
 #include "store/local/local_index_private.h"
 
-static sqlite3_stmt *prepare_find(struct local_index *index, const char *sql, struct fault *fault)
-{
-    sqlite3_stmt *st = NULL;
-    int code = sqlite3_prepare_v2(index->db, sql, -1, &st, NULL);
-    if (code != SQLITE_OK) {
-        disregard(local_sql_failed(index->db, code, fault));
-        return NULL;
-    }
-    return st;
-}
-
 static int collect_messages(struct local_index *index, sqlite3_stmt *st, uint64_t *messages, size_t limit,
                             size_t *count_r, struct fault *fault)
 {
@@ -27,7 +16,7 @@ static int collect_messages(struct local_index *index, sqlite3_stmt *st, uint64_
     while (count < limit && (got = local_sql_next_row(index, st, fault)) == 1) {
         messages[count++] = (uint64_t)sqlite3_column_int64(st, 0);
     }
-    sqlite3_finalize(st);
+    local_sql_give(index, &st);
     *count_r = count;
     return got < 0 ? -1 : 0;
 }
@@ -36,11 +25,11 @@ static int collect_messages(struct local_index *index, sqlite3_stmt *st, uint64_
 int local_index_find(struct local_index *index, const char *what, uint64_t *messages, size_t limit, size_t *count_r,
                      struct fault *fault)
 {
-    sqlite3_stmt *st = prepare_find(index,
-                                    "SELECT seq FROM message WHERE id IN (?1, ?2) UNION"
-                                    " SELECT seq FROM message WHERE id > ?2 AND id < ?4 UNION"
-                                    " SELECT seq FROM message WHERE message_id IN (?1, ?3) ORDER BY 1",
-                                    fault);
+    sqlite3_stmt *st = local_sql_take(index,
+                                      "SELECT seq FROM message WHERE id IN (?1, ?2) UNION"
+                                      " SELECT seq FROM message WHERE id > ?2 AND id < ?4 UNION"
+                                      " SELECT seq FROM message WHERE message_id IN (?1, ?3) ORDER BY 1",
+                                      fault);
     if (st == NULL) {
         return -1;
     }
@@ -67,10 +56,10 @@ int local_index_find_uid(struct local_index *index, const char *upstream, const 
                          uint64_t *messages, size_t limit, size_t *count_r, struct fault *fault)
 {
     sqlite3_stmt *st =
-        prepare_find(index,
-                     "SELECT DISTINCT message FROM delivery WHERE upstream = ?1 AND uid = ?3 AND uid > 0 AND "
-                     "folder = ?2 AND state = 3",
-                     fault);
+        local_sql_take(index,
+                       "SELECT DISTINCT message FROM delivery WHERE upstream = ?1 AND uid = ?3 AND uid > 0 AND "
+                       "folder = ?2 AND state = 3",
+                       fault);
     if (st == NULL) {
         return -1;
     }

@@ -86,6 +86,7 @@ void local_index_close(struct local_index **index)
     for (size_t i = 0; i < STATEMENTS; i++) {
         sqlite3_finalize((*index)->statements[i]);
     }
+    local_prepared_done(&(*index)->prepared);
     sqlite3_close((*index)->db);
     free(*index);
     *index = NULL;

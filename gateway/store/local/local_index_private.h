@@ -8,6 +8,7 @@
 
 #include "base/must_use.h"
 #include "store/local/local_index.h"
+#include "store/local/local_prepared.h"
 
 enum statement {
     BEGIN,
@@ -78,6 +79,7 @@ enum statement {
 struct local_index {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
+    struct local_prepared prepared;
     unsigned log_pages;
 };
 
@@ -88,6 +90,9 @@ MUST_USE int local_sql_failed(sqlite3 *db, int code, struct fault *fault);
 
 /* The statement, prepared at its first use: a reader never prepares what only the writer says. NULL with a fault. */
 sqlite3_stmt *local_sql_statement(struct local_index *index, enum statement which, struct fault *fault);
+/* One that has any other text, see local_prepared.h: NULL with a fault; given back, it is NULL. */
+MUST_USE sqlite3_stmt *local_sql_take(struct local_index *index, const char *text, struct fault *fault);
+void local_sql_give(struct local_index *index, sqlite3_stmt **st);
 /* Runs a statement that gives no rows. */
 MUST_USE int local_sql_run(struct local_index *index, sqlite3_stmt *st, struct fault *fault);
 /* Steps to the next row: 1, 0 at the end, -1 with a fault. The caller resets. */

@@ -131,17 +131,12 @@ static void add_after(struct query *query, struct store_key after, bool newest)
     add_number(query, ", ?)", after.number);
 }
 
-/* Prepares and binds, and frees the text; NULL with a fault. The caller finalizes. */
+/* Prepares and binds, and frees the text; NULL with a fault. The caller gives the statement back. */
 static sqlite3_stmt *end_query(struct local_index *index, struct query *query, struct fault *fault)
 {
-    sqlite3_stmt *st = NULL;
-    int code = sqlite3_prepare_v2(index->db, buf_text(&query->sql), -1, &st, NULL);
+    sqlite3_stmt *st = local_sql_take(index, buf_text(&query->sql), fault);
     buf_done(&query->sql);
-    if (code != SQLITE_OK) {
-        disregard(local_sql_failed(index->db, code, fault));
-        return NULL;
-    }
-    for (size_t i = 0; i < query->count; i++) {
+    for (size_t i = 0; st != NULL && i < query->count; i++) {
         if (query->values[i].text != NULL) {
             sqlite3_bind_text(st, (int)i + 1, query->values[i].text, -1, SQLITE_TRANSIENT);
         } else {
@@ -149,15 +144,6 @@ static sqlite3_stmt *end_query(struct local_index *index, struct query *query, s
         }
     }
     return st;
-}
-
-/* A statement with fixed text and up to three values. */
-static sqlite3_stmt *prepare_query(struct local_index *index, const char *sql, struct fault *fault)
-{
-    struct query query = {0};
-    buf_init(&query.sql, SQL_MAX);
-    buf_append_text(&query.sql, sql);
-    return end_query(index, &query, fault);
 }
 
 /* ---- columns ---- */
@@ -266,13 +252,13 @@ static int ask_list(const struct asking *asking, const struct store_question *qu
                                         : " ORDER BY m.seq, d.number LIMIT ?",
                question->limit == 0 ? -1 : (int64_t)question->limit);
     sqlite3_stmt *st = end_query(asking->index, &query, asking->fault);
-    sqlite3_stmt *last = prepare_query(asking->index, ATTEMPTS " ORDER BY attempt DESC LIMIT 1", asking->fault);
+    sqlite3_stmt *last = local_sql_take(asking->index, ATTEMPTS " ORDER BY attempt DESC LIMIT 1", asking->fault);
     int got = 0, stop = st == NULL || last == NULL ? -1 : 0;
     while (stop == 0 && (got = local_sql_next_row(asking->index, st, asking->fault)) != 0) {
         stop = got < 0 ? -1 : list_row(asking, st, last);
     }
-    sqlite3_finalize(last);
-    sqlite3_finalize(st);
+    local_sql_give(asking->index, &last);
+    local_sql_give(asking->index, &st);
     return stop < 0 ? -1 : 0;
 }
 
@@ -298,7 +284,7 @@ int local_index_select(struct local_index *index, const struct store_select *sel
             .noted = store_doubt_is_noted(column_text(st, 5)),
         };
     }
-    sqlite3_finalize(st);
+    local_sql_give(index, &st);
     *count_r = count;
     return got;
 }
@@ -335,10 +321,10 @@ static struct tally *tally_of(struct tallies *tallies, const char *upstream)
 
 static int count_all(const struct asking *asking, struct tallies *tallies)
 {
-    sqlite3_stmt *st = prepare_query(asking->index,
-                                     "SELECT d.upstream, d.state, m.received_ms FROM message m CROSS JOIN delivery d"
-                                     " ON d.message = m.seq WHERE m.open > 0 AND d.state IN (0, 1, 2)",
-                                     asking->fault);
+    sqlite3_stmt *st = local_sql_take(asking->index,
+                                      "SELECT d.upstream, d.state, m.received_ms FROM message m CROSS JOIN delivery d"
+                                      " ON d.message = m.seq WHERE m.open > 0 AND d.state IN (0, 1, 2)",
+                                      asking->fault);
     int got = st == NULL ? -1 : 1;
     while (got == 1 && (got = local_sql_next_row(asking->index, st, asking->fault)) == 1) {
         struct tally *tally = tally_of(tallies, column_text(st, 0));
@@ -351,7 +337,7 @@ static int count_all(const struct asking *asking, struct tallies *tallies)
             tally->oldest_ms = received_ms;
         }
     }
-    sqlite3_finalize(st);
+    local_sql_give(asking->index, &st);
     return got;
 }
 
@@ -427,7 +413,7 @@ static int ask_counts(const struct asking *asking)
 /* Attempts or notes of a delivery, oldest first. */
 static int tell_events(const struct asking *asking, const char *sql, struct store_key key, enum store_row_kind kind)
 {
-    sqlite3_stmt *st = prepare_query(asking->index, sql, asking->fault);
+    sqlite3_stmt *st = local_sql_take(asking->index, sql, asking->fault);
     int got = st == NULL ? -1 : 0, stop = 0;
     if (st != NULL) {
         sqlite3_bind_int64(st, 1, (sqlite3_int64)key.message);
@@ -442,14 +428,14 @@ static int tell_events(const struct asking *asking, const char *sql, struct stor
         }
         stop = asking->fn(asking->ctx, &row);
     }
-    sqlite3_finalize(st);
+    local_sql_give(asking->index, &st);
     return got < 0 ? -1 : stop != 0;
 }
 
 /* with_events: each with its attempts and notes. */
 static int tell_deliveries(const struct asking *asking, uint64_t message, bool with_events)
 {
-    sqlite3_stmt *st = prepare_query(
+    sqlite3_stmt *st = local_sql_take(
         asking->index, "SELECT " DELIVERY_COLUMNS " FROM delivery d WHERE d.message = ?1 ORDER BY d.number",
         asking->fault);
     int got = st == NULL ? -1 : 0, stop = 0;
@@ -464,7 +450,7 @@ static int tell_deliveries(const struct asking *asking, uint64_t message, bool w
             stop = stop != 0 ? stop : tell_events(asking, NOTES, row.delivery.key, STORE_ROW_NOTE);
         }
     }
-    sqlite3_finalize(st);
+    local_sql_give(asking->index, &st);
     return got < 0 || stop < 0 ? -1 : 0;
 }
 
@@ -472,10 +458,10 @@ static int tell_deliveries(const struct asking *asking, uint64_t message, bool w
 static int ask_counted(const struct asking *asking, uint64_t within_ms)
 {
     sqlite3_stmt *st =
-        prepare_query(asking->index,
-                      "SELECT " MESSAGE_COLUMNS " FROM message m WHERE m.received_ms > ?1 AND m.unheard = 0"
-                      " AND instr(m.envelope, '\"counted\":') > 0 ORDER BY m.seq",
-                      asking->fault);
+        local_sql_take(asking->index,
+                       "SELECT " MESSAGE_COLUMNS " FROM message m WHERE m.received_ms > ?1 AND m.unheard = 0"
+                       " AND instr(m.envelope, '\"counted\":') > 0 ORDER BY m.seq",
+                       asking->fault);
     int got = st == NULL ? -1 : 0, stop = 0;
     if (st != NULL) {
         sqlite3_bind_int64(st, 1, local_now(asking->local) - (int64_t)within_ms);
@@ -484,14 +470,14 @@ static int ask_counted(const struct asking *asking, uint64_t within_ms)
         const struct store_answer_row row = {.kind = STORE_ROW_MESSAGE, .message = column_message(st, 0)};
         stop = asking->fn(asking->ctx, &row);
     }
-    sqlite3_finalize(st);
+    local_sql_give(asking->index, &st);
     return got < 0 ? -1 : 0;
 }
 
 static int tell_message(const struct asking *asking, uint64_t message, bool with_events)
 {
     sqlite3_stmt *st =
-        prepare_query(asking->index, "SELECT " MESSAGE_COLUMNS " FROM message m WHERE m.seq = ?1", asking->fault);
+        local_sql_take(asking->index, "SELECT " MESSAGE_COLUMNS " FROM message m WHERE m.seq = ?1", asking->fault);
     if (st == NULL) {
         return -1;
     }
@@ -501,7 +487,7 @@ static int tell_message(const struct asking *asking, uint64_t message, bool with
         const struct store_answer_row row = {.kind = STORE_ROW_MESSAGE, .message = column_message(st, 0)};
         stop = asking->fn(asking->ctx, &row);
     }
-    sqlite3_finalize(st);
+    local_sql_give(asking->index, &st);
     return got == 1 && stop == 0 ? tell_deliveries(asking, message, with_events) : got < 0 ? -1 : 0;
 }
 

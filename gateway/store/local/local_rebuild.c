@@ -173,17 +173,6 @@ static int add_message(struct rebuild *rebuild, uint64_t message, const struct m
     return result;
 }
 
-static bool is_known(struct rebuild *rebuild, const char *id)
-{
-    sqlite3_stmt *st = NULL;
-    bool known = sqlite3_prepare_v2(local_index_db(rebuild->index), "SELECT 1 FROM message WHERE id = ?1", -1, &st,
-                                    NULL) == SQLITE_OK;
-    sqlite3_bind_text(st, 1, id, -1, SQLITE_TRANSIENT);
-    known = known && sqlite3_step(st) == SQLITE_ROW;
-    sqlite3_finalize(st);
-    return known;
-}
-
 static int add_found(struct rebuild *rebuild, struct mail_envelope *envelope, const struct mail_delivery *deliveries,
                      size_t count, const struct store_place *place)
 {
@@ -191,8 +180,9 @@ static int add_found(struct rebuild *rebuild, struct mail_envelope *envelope, co
     int result = 0;
     const char *name = map_get(rebuild->adopted, bytes_of(envelope->id));
     envelope->id = name != NULL ? name : envelope->id; /* by that its deliveries went out, and are looked for */
-    if (is_known(rebuild, envelope->id)) {
-        return 0; /* a copy that was moved, or whose removal was undone */
+    int twice = local_index_knows(rebuild->index, envelope->id, rebuild->fault);
+    if (twice != 0) {
+        return twice < 0 ? -1 : 0; /* a copy that was moved, or whose removal was undone */
     }
     uint64_t message = number_of(rebuild, envelope->id);
     for (size_t i = 0; result == 0 && i < count; i++) {

@@ -119,18 +119,17 @@ static void note_delivery(void *ctx, sqlite3_stmt *st)
 static int each(struct local_index *index, const char *sql, uint64_t after, uint64_t end,
                 void (*fn)(void *ctx, sqlite3_stmt *st), void *ctx, struct fault *fault)
 {
-    sqlite3 *db = local_index_db(index);
-    sqlite3_stmt *st = NULL;
-    int code = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
-    if (code == SQLITE_OK) {
+    sqlite3_stmt *st = local_sql_take(index, sql, fault);
+    int got = st == NULL ? -1 : 1;
+    if (st != NULL) {
         bind_number(st, 1, after);
         bind_number(st, 2, end);
-        while ((code = sqlite3_step(st)) == SQLITE_ROW) {
-            fn(ctx, st);
-        }
     }
-    sqlite3_finalize(st);
-    return code == SQLITE_DONE ? 0 : local_sql_failed(db, code, fault);
+    while (got == 1 && (got = local_sql_next_row(index, st, fault)) == 1) {
+        fn(ctx, st);
+    }
+    local_sql_give(index, &st);
+    return got;
 }
 
 /* Both tables as of one moment, and as they lie on the disk: what is still in memory may be better than that. */

@@ -38,16 +38,6 @@ struct searching {
     bool done; /* enough: fn said so, or a limit was reached */
 };
 
-static sqlite3_stmt *prepare_search(struct local_index *index, const char *text, struct fault *fault)
-{
-    sqlite3_stmt *st = NULL;
-    int code = sqlite3_prepare_v2(index->db, text, -1, &st, NULL);
-    if (code != SQLITE_OK) {
-        disregard(local_sql_failed(index->db, code, fault));
-    }
-    return st;
-}
-
 /* ---- one candidate ---- */
 
 static const char *text_at(sqlite3_stmt *st, int at)
@@ -115,21 +105,21 @@ static int look_at(struct searching *searching, uint64_t seq)
 
 /* ---- candidates ---- */
 
-/* Every number that the statement gives; finalizes it. 1: over, 0: no more, -1. */
+/* Every number that the statement gives; gives it back. 1: over, 0: no more, -1. */
 static int look_at_each(struct searching *searching, sqlite3_stmt *st)
 {
     int got = st == NULL ? -1 : 0, over = 0;
     while (got >= 0 && over == 0 && (got = local_sql_next_row(searching->index, st, searching->fault)) == 1) {
         over = look_at(searching, column_number(st, 0));
     }
-    sqlite3_finalize(st);
+    local_sql_give(searching->index, &st);
     return got < 0 ? -1 : over;
 }
 
 /* All numbers between the two, in falling order. */
 static int look_at_all(struct searching *searching, uint64_t above, uint64_t below)
 {
-    sqlite3_stmt *st = prepare_search(
+    sqlite3_stmt *st = local_sql_take(
         searching->index, "SELECT seq FROM message WHERE seq > ?1 AND seq < ?2 ORDER BY seq DESC", searching->fault);
     if (st != NULL) {
         bind_number(st, 1, above);
@@ -204,7 +194,7 @@ static bool wants_only_open(const struct mail_query *query)
 
 static int collect_state(const struct searching *searching, const char *statement, uint64_t *numbers, size_t *count)
 {
-    sqlite3_stmt *st = prepare_search(searching->index, statement, searching->fault);
+    sqlite3_stmt *st = local_sql_take(searching->index, statement, searching->fault);
     int got = st == NULL ? -1 : 0;
     if (st != NULL) {
         bind_number(st, 1, LIST_MAX + 1 - *count);
@@ -212,7 +202,7 @@ static int collect_state(const struct searching *searching, const char *statemen
     while (got >= 0 && *count <= LIST_MAX && (got = local_sql_next_row(searching->index, st, searching->fault)) == 1) {
         numbers[(*count)++] = column_number(st, 0);
     }
-    sqlite3_finalize(st);
+    local_sql_give(searching->index, &st);
     return got < 0 ? -1 : 0;
 }
 
@@ -269,7 +259,7 @@ static void match_of(const struct mail_query *query, struct buf *match)
 
 static int look_by_words(struct searching *searching, const char *match, uint64_t below)
 {
-    sqlite3_stmt *st = prepare_search(searching->index,
+    sqlite3_stmt *st = local_sql_take(searching->index,
                                       "SELECT rowid FROM words WHERE words MATCH ?1 AND rowid > ?2 AND rowid < ?3"
                                       " ORDER BY rowid DESC",
                                       searching->fault);
@@ -288,7 +278,7 @@ static int look_by_words(struct searching *searching, const char *match, uint64_
  * them. */
 static int bound_by_time(const struct searching *searching, const char *statement, int64_t time_ms, uint64_t *number_r)
 {
-    sqlite3_stmt *st = prepare_search(searching->index, statement, searching->fault);
+    sqlite3_stmt *st = local_sql_take(searching->index, statement, searching->fault);
     if (st == NULL) {
         return -1;
     }
@@ -298,7 +288,7 @@ static int bound_by_time(const struct searching *searching, const char *statemen
     if (got == 1 && sqlite3_column_int64(st, 1) < TIMES_MAX) {
         *number_r = column_number(st, 0);
     }
-    sqlite3_finalize(st);
+    local_sql_give(searching->index, &st);
     return got < 0 ? -1 : 0;
 }
 
@@ -370,17 +360,17 @@ int local_index_search(struct local_index *index, struct store_search *search, l
     struct searching searching = {
         .index = index, .search = search, .fn = fn, .ctx = ctx, .fault = fault, .arena = arena_new(STORE_ITEM_MAX)};
     searching.below = search->before == 0 ? INT64_MAX : search->before;
-    searching.message = prepare_search(index, "SELECT received_ms, open, envelope FROM message WHERE seq = ?1", fault);
+    searching.message = local_sql_take(index, "SELECT received_ms, open, envelope FROM message WHERE seq = ?1", fault);
     if (search->query->of_delivery) {
-        searching.deliveries = prepare_search(
+        searching.deliveries = local_sql_take(
             index, "SELECT state, upstream, folder, rule FROM delivery WHERE message = ?1 ORDER BY number", fault);
     }
     search->next = 0;
     bool ready = searching.message != NULL && (!search->query->of_delivery || searching.deliveries != NULL);
     int over = ready ? look_further(&searching) : -1;
     search->next = over == 1 ? search->next : 0;
-    sqlite3_finalize(searching.message);
-    sqlite3_finalize(searching.deliveries);
+    local_sql_give(index, &searching.message);
+    local_sql_give(index, &searching.deliveries);
     arena_free(&searching.arena);
     return over < 0 ? -1 : 0;
 }

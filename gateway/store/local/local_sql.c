@@ -156,6 +156,21 @@ sqlite3_stmt *local_sql_statement(struct local_index *index, enum statement whic
     return index->statements[which];
 }
 
+sqlite3_stmt *local_sql_take(struct local_index *index, const char *text, struct fault *fault)
+{
+    sqlite3_stmt *st = NULL;
+    int code = local_prepared_take(&index->prepared, index->db, text, &st);
+    if (code != SQLITE_OK) {
+        disregard(local_sql_failed(index->db, code, fault));
+    }
+    return st;
+}
+
+void local_sql_give(struct local_index *index, sqlite3_stmt **st)
+{
+    local_prepared_give(&index->prepared, st);
+}
+
 int local_sql_run(struct local_index *index, sqlite3_stmt *st, struct fault *fault)
 {
     int code = sqlite3_step(st);
