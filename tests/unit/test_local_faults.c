@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -27,15 +28,21 @@
 
 /* ---- calls that fail ---- */
 
+#define DIED 9
+
 static struct {
     unsigned left; /* at 0 of this countdown one fails; 0: none does */
     bool for_good, fired;
+    bool is_death; /* it does not fail then: the process ends */
 } trouble;
 
 static bool is_time(void)
 {
     if (trouble.left == 0 || --trouble.left > 0) {
         return false;
+    }
+    if (trouble.is_death) {
+        _exit(DIED);
     }
     trouble.left = trouble.for_good ? 1 : 0;
     trouble.fired = true;
@@ -695,7 +702,8 @@ static void test_each_call_fails(void **state)
 {
     (void)state;
     char whole[200];
-    make_spool(in_root(whole, "whole"));
+    remove_folder(in_root(whole, "whole"));
+    make_spool(whole);
     for (size_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
         unsigned number = 1, failed = 0;
         for (bool goes_on = true; goes_on; number += apart, failed++) {
@@ -705,6 +713,103 @@ static void test_each_call_fails(void **state)
         print_message("figure: %s: each of %u calls failed, in %u tries\n", scenarios[i].name, number, 2 * failed);
         assert_true(failed > 3);
     }
+}
+
+/* A rebuild that ends at one of its calls; false when it was through before. */
+static bool rebuild_in_dying_child(const char *path, unsigned number)
+{
+    struct local_rebuild_result made;
+    struct fault fault = FAULT_INIT;
+    int status = 0;
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        trouble.left = number;
+        trouble.is_death = true;
+        _exit(local_rebuild(path, on_report, NULL, &made, &fault) == 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == DIED));
+    return WEXITSTATUS(status) == DIED;
+}
+
+static uint64_t held_in(struct store *store)
+{
+    struct store_batch nothing;
+    store_batch_init(&nothing);
+    assert_int_equal(store->ops->commit(store, &nothing), STORE_COMMITTED);
+    run_chores(store, &nothing.chores);
+    return nothing.counts.held;
+}
+
+/* Who starts on what it left finds all of it, or is told to rebuild; and whoever rebuilds finds all that the old index
+ * knew, if there was one. */
+static void expect_as_before(const char *path, bool had_index)
+{
+    char other[200];
+    struct fault fault = FAULT_INIT;
+    struct local_rebuild_result made;
+    remove_folder(in_root(other, "started"));
+    copy_folder(path, other);
+    if (try_open(other, &fault) == 0) {
+        expect_all(other, 0, !had_index);
+    } else {
+        assert_string_equal(fault.code, "damaged");
+        assert_non_null(strstr(fault.text, "spool rebuild"));
+    }
+    reports = 0;
+    fault = FAULT_INIT;
+    assert_int_equal(local_rebuild(path, on_report, NULL, &made, &fault), 0);
+    assert_int_equal(reports, 0);
+    if (had_index) {
+        assert_true(made.old_index);
+    }
+    expect_all(path, 0, !had_index);
+    struct store *store = open_at(path);
+    expect_known(store, "FILED", true);
+    assert_int_equal(held_in(store), 2);
+    store->ops->close(store);
+}
+
+static void cut_rebuilds(const char *from, bool had_index)
+{
+    char path[200];
+    unsigned number = 1;
+    for (bool goes_on = true; goes_on; number++) {
+        remove_folder(in_root(path, "spool"));
+        copy_folder(from, path);
+        goes_on = rebuild_in_dying_child(path, number);
+        expect_as_before(path, had_index);
+    }
+    print_message("figure: a rebuild was cut at each of %u calls\n", number - 2);
+    assert_true(number > 50);
+}
+
+static void rename_in(const char *folder, const char *from, const char *to)
+{
+    char old[300], new[300];
+    snprintf(old, sizeof old, "%s/%s", folder, from);
+    snprintf(new, sizeof new, "%s/%s", folder, to);
+    assert_int_equal(rename(old, new), 0);
+}
+
+/* One that was begun is never taken for an index, and the old one is never lost for it: nor what stands in its log only. One of a rebuild long ago is not the
+ * old one. */
+static void test_rebuild_is_cut(void **state)
+{
+    (void)state;
+    char whole[200], logged[200], gone[200];
+    remove_folder(in_root(whole, "whole"));
+    make_spool(whole);
+    struct store *store = open_at(whole);
+    operate(store, STORE_HOLD, "WAITS");
+    copy_folder(whole, in_root(logged, "logged"));
+    store->ops->close(store);
+    cut_rebuilds(logged, true);
+    copy_folder(whole, in_root(gone, "gone"));
+    rename_in(gone, "index.sqlite", "index.sqlite.old-1600000000000");
+    cut_rebuilds(gone, false);
 }
 
 static int set_up(void **state)
@@ -727,6 +832,9 @@ static int tear_down(void **state)
 int main(int argc, char **argv)
 {
     apart = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : apart;
-    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_each_call_fails, set_up, tear_down)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_each_call_fails, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rebuild_is_cut, set_up, tear_down),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -142,7 +142,8 @@ static int open_all(struct local *local, struct fault *fault)
         return -1;
     }
     net_file_make_all_private(local->path);
-    if (net_file_lock(&local->lock, lock, fault) != 0 || local_recover_expect_index(path, local->folder, fault) != 0 ||
+    if (net_file_lock(&local->lock, lock, fault) != 0 ||
+        local_recover_expect_index(local->path, path, local->folder, fault) != 0 ||
         open_writing(local, path, fault) != 0 ||
         local_index_open(&local->tidier, path, net_file_sqlite_vfs(), LOCAL_INDEX_READ, fault) != 0 ||
         open_reading(local, path, fault) != 0 || local_recover(local, fault) != 0) {

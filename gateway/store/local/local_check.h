@@ -42,10 +42,10 @@ struct local_rebuild_result {
 
 /*
  * Makes a new index of what the segments hold; the old one is kept beside it as "index.sqlite.old-<milliseconds>". No
- * gateway may run (fault "locked"). All that the old index tells is taken over. Where it cannot be read, operators'
- * decisions come from their journal (local_journal.h), deliveries are looked for on their server before they are sent
- * again, and attempts, notes and the history of settled messages are lost. After a failure the old index is in its
- * place again.
+ * gateway may run (fault "locked"). It is made beside the old one, and takes its place when it is whole: a rebuild that
+ * fails, or is cut short by the power, leaves the old one. All that the old index tells is taken over. Where it cannot
+ * be read, operators' decisions come from their journal (local_journal.h), deliveries are looked for on their server
+ * before they are sent again, and attempts, notes and the history of settled messages are lost.
  */
 MUST_USE int local_rebuild(const char *path, local_check_fn *report, void *ctx, struct local_rebuild_result *result_r,
                            struct fault *fault);

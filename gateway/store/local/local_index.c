@@ -255,6 +255,19 @@ int local_index_checkpoint(struct local_index *index, struct fault *fault)
     return code == SQLITE_OK || code == SQLITE_BUSY ? 0 : local_sql_failed(index->db, code, fault);
 }
 
+int local_index_end_log(struct local_index *index, struct fault *fault)
+{
+    sqlite3_stmt *st = local_sql_take(index, "PRAGMA main.journal_mode = DELETE", fault);
+    int got = st == NULL ? -1 : local_sql_next_row(index, st, fault);
+    bool is_ended = got == 1 && bytes_equal(column_bytes(st, 0), bytes_of("delete"));
+    local_sql_give(index, &st);
+    if (got >= 0 && !is_ended) {
+        fault_set(fault, FAULT_LOCAL, "busy", "index",
+                  "the log of the spool's new index cannot be ended: somebody has it open");
+    }
+    return is_ended ? 0 : -1;
+}
+
 unsigned local_index_log_pages(const struct local_index *index)
 {
     return index->log_pages;

@@ -236,6 +236,8 @@ MUST_USE int local_index_forget(struct local_index *index, int64_t before_ms, un
 
 /* Copies the write-ahead log into the database as far as nobody stands in the way. */
 MUST_USE int local_index_checkpoint(struct local_index *index, struct fault *fault);
+/* All of the write-ahead log goes into the database, which is one file from then on; for one that is closed next. */
+MUST_USE int local_index_end_log(struct local_index *index, struct fault *fault);
 /* Pages that the write-ahead log of this connection held after its last commit. */
 unsigned local_index_log_pages(const struct local_index *index);
 

@@ -179,7 +179,7 @@ MUST_USE int local_check_record(struct local_index *index, const char *folder, u
 /* ---- local_recover.c, local_disk.c ---- */
 
 /* -1 with a fault "damaged" when there are messages but no index. */
-MUST_USE int local_recover_expect_index(const char *index, const char *folder, struct fault *fault);
+MUST_USE int local_recover_expect_index(const char *path, const char *index, const char *folder, struct fault *fault);
 /*
  * An index that is no database, and no segment at all: it was being made when a crash came. Moves it out of the way: 0,
  * or -1 when there is more than that.

@@ -1,5 +1,6 @@
 /*
- * local_rebuild - reads every segment from its beginning and writes what it finds into a new index. See local_check.h.
+ * local_rebuild - reads every segment from its beginning and writes what it finds into a new index, which then takes
+ * the old one's place (local_aside.h). See local_check.h.
  *
  * A record counts when its head, envelope and body match their checksums. Behind one that does not, the next head is
  * looked for octet by octet. The old index is asked what was settled; where it cannot say, a delivery is taken for
@@ -12,6 +13,7 @@
 
 #include "base/expect.h"
 #include "net/net_loop.h"
+#include "store/local/local_aside.h"
 #include "store/local/local_check.h"
 #include "store/local/local_durable.h"
 #include "store/local/local_index_private.h"
@@ -465,40 +467,6 @@ static int take_files(struct rebuild *rebuild)
     return result;
 }
 
-/* The index last: without it nobody starts, and its log belongs to it. */
-static const char *const parts[] = {"-wal", "-shm", ""};
-#define PARTS (sizeof parts / sizeof parts[0])
-
-int local_rebuild_set_aside(const char *path, char kept[LOCAL_PATH_MAX], struct fault *fault)
-{
-    struct net_loop *loop = net_loop_new();
-    long long now = (long long)net_wall(loop);
-    net_loop_free(&loop);
-    snprintf(kept, LOCAL_PATH_MAX, "%s/index.sqlite.old-%lld", path, now);
-    for (size_t i = PARTS; i-- > 0;) {
-        char from[LOCAL_PATH_MAX], to[LOCAL_PATH_MAX + 8];
-        struct fault found = FAULT_INIT;
-        snprintf(from, sizeof from, "%s/index.sqlite%s", path, parts[i]);
-        snprintf(to, sizeof to, "%s%s", kept, parts[i]);
-        if (net_file_rename(from, to, &found) != 0 && strcmp(found.code, "enoent") != 0) {
-            if (fault != NULL && !fault_is_set(fault)) {
-                *fault = found;
-            }
-            return -1;
-        }
-    }
-    return net_file_sync_directory(path, fault);
-}
-
-static void remove_begun(const char *path)
-{
-    for (size_t i = 0; i < PARTS; i++) {
-        char name[LOCAL_PATH_MAX];
-        snprintf(name, sizeof name, "%s/index.sqlite%s", path, parts[i]);
-        disregard(net_file_remove(name, NULL));
-    }
-}
-
 /* It is found once more, and what is reported is reported again. */
 static void forget_what_was_found(struct rebuild *rebuild)
 {
@@ -509,32 +477,16 @@ static void forget_what_was_found(struct rebuild *rebuild)
     *rebuild->fault = FAULT_INIT;
 }
 
-/* What was begun, if it was, is thrown away and the old index is in its place again: the next try finds in it what was
- * filed. */
-static void put_back(const char *path, const char *kept, bool was_begun)
-{
-    if (was_begun) {
-        remove_begun(path);
-    }
-    for (size_t i = 0; i < PARTS; i++) {
-        char from[LOCAL_PATH_MAX + 8], to[LOCAL_PATH_MAX];
-        snprintf(from, sizeof from, "%s%s", kept, parts[i]);
-        snprintf(to, sizeof to, "%s/index.sqlite%s", path, parts[i]);
-        disregard(net_file_rename(from, to, NULL));
-    }
-    disregard(net_file_sync_directory(path, NULL));
-}
-
-/* kept: the old index; or NULL, to do without. */
-static int make_anew(struct rebuild *rebuild, const char *path, const char *kept)
+/* Into the file of the new index. old: the file of the old one; or NULL, to do without. */
+static int make_anew(struct rebuild *rebuild, const char *path, const char *old)
 {
     char file[LOCAL_PATH_MAX];
-    snprintf(file, sizeof file, "%s/index.sqlite", path);
+    local_aside_new_path(path, file);
     if (local_index_open(&rebuild->index, file, net_file_sqlite_vfs(), LOCAL_INDEX_WRITE, rebuild->fault) != 0) {
         return -1;
     }
-    if (kept != NULL) {
-        open_old(rebuild, kept);
+    if (old != NULL) {
+        open_old(rebuild, old);
     }
     rebuild->durable = local_durable_new();
     rebuild->adopted = local_restore_adopted(path);
@@ -542,27 +494,31 @@ static int make_anew(struct rebuild *rebuild, const char *path, const char *kept
     local_durable_free(&rebuild->durable);
     map_free(&rebuild->adopted, free);
     close_old(rebuild);
+    result = result == 0 ? local_index_end_log(rebuild->index, rebuild->fault) : result;
     local_index_close(&rebuild->index);
-    return result == 0 ? net_file_sync_directory(path, rebuild->fault) : result;
+    return result;
 }
 
+/* The old index stays where it is until the new one is whole: whatever ends this before changes nothing. */
 static int rebuild_locked(struct rebuild *rebuild, const char *path)
 {
-    char kept[LOCAL_PATH_MAX];
+    char old[LOCAL_PATH_MAX];
     snprintf(rebuild->folder, sizeof rebuild->folder, "%s/segments", path);
-    bool is_aside = local_rebuild_set_aside(path, kept, rebuild->fault) == 0;
-    if (is_aside && make_anew(rebuild, path, kept) == 0) {
-        return 0;
+    snprintf(old, sizeof old, "%s/index.sqlite", path);
+    if (local_aside_recover(path, rebuild->fault) != 0) {
+        return -1;
     }
-    if (rebuild->is_old_bad) {
-        remove_begun(path);
+    int result = make_anew(rebuild, path, old);
+    if (result != 0 && rebuild->is_old_bad) {
+        local_aside_remove_new(path);
         forget_what_was_found(rebuild);
-        if (make_anew(rebuild, path, NULL) == 0) {
-            return 0;
-        }
+        result = make_anew(rebuild, path, NULL);
     }
-    put_back(path, kept, is_aside);
-    return -1;
+    if (result != 0) {
+        local_aside_remove_new(path);
+        return -1;
+    }
+    return local_aside_replace(path, rebuild->fault);
 }
 
 int local_rebuild(const char *path, local_check_fn *report, void *ctx, struct local_rebuild_result *result_r,

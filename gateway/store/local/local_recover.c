@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "store/local/local_aside.h"
 #include "store/local/local_private.h"
 #include "store/local/local_restore.h"
 
@@ -55,12 +56,19 @@ static int find_record(void *ctx, const char *name)
     return search->found;
 }
 
-int local_recover_expect_index(const char *index, const char *folder, struct fault *fault)
+int local_recover_expect_index(const char *path, const char *index, const char *folder, struct fault *fault)
 {
     struct net_file *file = NULL;
     struct fault found = FAULT_INIT;
     if (net_file_open(&file, index, NET_FILE_READ, &found) == 0) {
         return net_file_close(&file, fault);
+    }
+    if (local_aside_is_cut(path)) {
+        fault_set(fault, FAULT_LOCAL, "damaged", index,
+                  "a rebuild of the index in %s was cut short, and the old index has not its name any more:"
+                  " \"mailweir spool rebuild\" puts that right and rebuilds the index",
+                  path);
+        return -1;
     }
     struct search search = {.folder = folder};
     int result = net_file_list(folder, find_record, &search, fault);
@@ -83,7 +91,7 @@ int local_recover_unmade(struct local *local)
     char kept[LOCAL_PATH_MAX];
     bool found = false;
     if (net_file_list(local->folder, find_segment, &found, NULL) != 0 || found ||
-        local_rebuild_set_aside(local->path, kept, NULL) != 0) {
+        local_aside_set(local->path, kept, NULL) != 0) {
         return -1;
     }
     log_event(local->options.log, LOG_LEVEL_WARNING, "spool_set_aside", LOG_STR("file", kept),

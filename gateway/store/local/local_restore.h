@@ -25,7 +25,4 @@ MUST_USE int local_restore_count(struct local_index *index, struct fault *fault)
 /* At the start: forgets decisions about messages that are settled. */
 MUST_USE int local_restore_shrink(struct local_index *index, const char *spool, struct fault *fault);
 
-/* Moves the index and its log out of the way; kept is where to. */
-MUST_USE int local_rebuild_set_aside(const char *path, char kept[LOCAL_PATH_MAX], struct fault *fault);
-
 #endif
