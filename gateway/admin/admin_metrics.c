@@ -358,7 +358,7 @@ static void outages(struct metrics_text *text, const struct dispatch_state *stat
 
 static void limit(struct metrics_text *text, const struct dispatch_state *state)
 {
-    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->config->settings[IMAPC_CONNECTIONS]);
+    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->config->settings[UPSTREAM_CONNECTIONS]);
 }
 
 static void connections(struct metrics_text *text, const struct dispatch_state *state)

@@ -83,7 +83,7 @@ static json_t *seconds_left(int64_t seconds)
 }
 
 /* The day's budget of octets, and when it will be used up at this pace; null where there is none. */
-static json_t *daily_status(const struct imapc_daily *daily)
+static json_t *daily_status(const struct upstream_daily *daily)
 {
     if (daily->limit == 0) {
         return json_null();
@@ -100,7 +100,7 @@ static json_t *upstream(const struct dispatch_state *state)
                              "port", (json_int_t)address->port, "standby", (json_int_t)state->pool.place, "state",
                              dispatch_condition_name(dispatch_condition_of(state)), "failures",
                              (json_int_t)state->failures, "active", (json_int_t)state->counts.active, "connections_max",
-                             (json_int_t)state->config->settings[IMAPC_CONNECTIONS]);
+                             (json_int_t)state->config->settings[UPSTREAM_CONNECTIONS]);
     json_object_set_new(json, "connections", number_status(state->pool.connections));
     json_object_set_new(json, "connections_share",
                         state->pool.share == SIZE_MAX ? json_null() : number_status(state->pool.share));

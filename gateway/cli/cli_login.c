@@ -118,7 +118,7 @@ static int keep_login(const struct login *login, const json_t *answer)
 
 static void begin_form(struct login *login)
 {
-    const struct imapc_token_options *token = &login->upstream->token;
+    const struct upstream_token_options *token = &login->upstream->token;
     buf_clear(&login->form);
     append_field(login, &login->form, "client_id", token->client_id);
 }
@@ -357,7 +357,7 @@ static const struct config_upstream *find_login(const struct config *config, con
 static void find_endpoints(struct login *login)
 {
     const struct config_upstream *upstream = login->upstream;
-    const char *profile = imapc_profile_at(upstream->profile)->name;
+    const char *profile = upstream_profile_at(upstream->profile)->name;
     login->device = upstream->device_endpoint;
     login->authorize = upstream->authorization_endpoint;
     login->scope = upstream->token.scope;

@@ -29,7 +29,7 @@
 struct attempt {
     struct net_loop *loop;
     const struct config_upstream *upstream;
-    struct imapc_pool *pool;
+    struct upstream_pool *pool;
     struct imapc_names names;
     struct imapc_suspect suspects[sizeof SUSPECTS - 1];
     size_t room;       /* of names.checks */
@@ -94,7 +94,7 @@ static json_t *capabilities_of(const struct imap_capabilities *capabilities)
     return list;
 }
 
-static json_t *tls_of(const struct attempt *attempt, const struct imapc_report *report)
+static json_t *tls_of(const struct attempt *attempt, const struct upstream_report *report)
 {
     json_t *tls = json_pack("{s:s,s:s,s:s?}", "version", report->tls_version, "cipher", report->tls_cipher, "peer",
                             report->tls_peer);
@@ -197,7 +197,7 @@ static json_t *naming_of(const struct attempt *attempt)
     size_t count = 0;
     bool is_new = false;
     json_t *words = json_object();
-    forbidden = forbidden != NULL ? forbidden : imapc_profile_forbidden(imapc_profile_at(upstream->profile));
+    forbidden = forbidden != NULL ? forbidden : upstream_profile_forbidden(upstream_profile_at(upstream->profile));
     for (size_t i = 0; i < attempt->names.suspect_count; i++) {
         const struct imapc_suspect *suspect = &attempt->suspects[i];
         const char character[] = {suspect->character, '\0'};
@@ -273,13 +273,13 @@ static void note_broken(struct attempt *attempt, const struct fault *fault)
                                      fault->where, fault->text));
 }
 
-static void on_probed(void *ctx, const struct imapc_probe_report *report);
+static void on_probed(void *ctx, const struct upstream_probe_report *report);
 
 /*
  * Whether the session broke in what is asked of the folder before a message is sent (Cyrus 3.6 answers for a MAILBOXID
  * with octets of freed memory now and then): the next session asks for less, as delivery would.
  */
-static bool probes_again(struct attempt *attempt, const struct imapc_probe_report *report)
+static bool probes_again(struct attempt *attempt, const struct upstream_probe_report *report)
 {
     const struct fault *fault = report->fault;
     if (fault == NULL || report->filed || report->found || strcmp(fault->where, "status") != 0 ||
@@ -287,12 +287,12 @@ static bool probes_again(struct attempt *attempt, const struct imapc_probe_repor
         return false;
     }
     note_broken(attempt, fault);
-    imapc_pool_probe(attempt->pool, attempt->probe, attempt->id, buf_bytes(&attempt->message), on_probed, attempt);
-    imapc_pool_try_now(attempt->pool);
+    upstream_pool_probe(attempt->pool, attempt->probe, attempt->id, buf_bytes(&attempt->message), on_probed, attempt);
+    upstream_pool_try_now(attempt->pool);
     return true;
 }
 
-static void on_probed(void *ctx, const struct imapc_probe_report *report)
+static void on_probed(void *ctx, const struct upstream_probe_report *report)
 {
     struct attempt *attempt = ctx;
     if (probes_again(attempt, report)) {
@@ -313,9 +313,9 @@ static void on_probed(void *ctx, const struct imapc_probe_report *report)
 
 /* ---- one address ---- */
 
-static void on_report(void *ctx, const struct imapc_report *report);
+static void on_report(void *ctx, const struct upstream_report *report);
 
-static void tell_server(struct attempt *attempt, const struct imapc_report *report)
+static void tell_server(struct attempt *attempt, const struct upstream_report *report)
 {
     json_t *result = attempt->result;
     json_object_set_new(result, "peer", json_string(report->peer));
@@ -353,12 +353,12 @@ static bool tries_again(struct attempt *attempt, const struct fault *fault)
     for (size_t i = 0; i < attempt->names.check_count; i++) {
         attempt->names.checks[i].rights_asked = attempt->names.checks[i].quota_asked = false;
     }
-    imapc_pool_try(attempt->pool, &attempt->names, on_report, attempt);
-    imapc_pool_try_now(attempt->pool);
+    upstream_pool_try(attempt->pool, &attempt->names, on_report, attempt);
+    upstream_pool_try_now(attempt->pool);
     return true;
 }
 
-static void on_report(void *ctx, const struct imapc_report *report)
+static void on_report(void *ctx, const struct upstream_report *report)
 {
     struct attempt *attempt = ctx;
     if (report->fault != NULL && tries_again(attempt, report->fault)) {
@@ -378,7 +378,8 @@ static void on_report(void *ctx, const struct imapc_report *report)
     json_object_set_new(attempt->result, "good", json_boolean(good));
     if (report->fault == NULL && attempt->probe != NULL) {
         write_probe(attempt);
-        imapc_pool_probe(attempt->pool, attempt->probe, attempt->id, buf_bytes(&attempt->message), on_probed, attempt);
+        upstream_pool_probe(attempt->pool, attempt->probe, attempt->id, buf_bytes(&attempt->message), on_probed,
+                            attempt);
     } else {
         net_loop_stop(attempt->loop);
     }
@@ -390,17 +391,17 @@ static void on_drained(void *ctx)
     net_loop_stop(attempt->loop);
 }
 
-static void try_place(struct attempt *attempt, const struct imapc_account *account, size_t place)
+static void try_place(struct attempt *attempt, const struct upstream_account *account, size_t place)
 {
-    struct imapc_account one = *account;
+    struct upstream_account one = *account;
     one.places[0] = account->places[place];
     one.place_count = 1;
-    attempt->pool = imapc_pool_new(attempt->loop, &one, NULL);
-    imapc_pool_try(attempt->pool, &attempt->names, on_report, attempt);
+    attempt->pool = upstream_pool_new(attempt->loop, &one, NULL);
+    upstream_pool_try(attempt->pool, &attempt->names, on_report, attempt);
     net_loop_run(attempt->loop);
-    imapc_pool_drain(attempt->pool, GOODBYE_MS, on_drained, attempt);
+    upstream_pool_drain(attempt->pool, GOODBYE_MS, on_drained, attempt);
     net_loop_run(attempt->loop);
-    imapc_pool_free(&attempt->pool);
+    upstream_pool_free(&attempt->pool);
 }
 
 size_t cli_upstreams_places(const struct config_upstream *upstream)
@@ -424,7 +425,7 @@ json_t *cli_upstreams_try(const struct config *config, const struct config_upstr
                           const char *probe, struct cli_upstreams_folders *folders)
 {
     struct attempt attempt = {.loop = net_loop_new(), .upstream = upstream, .by_mail = json_array(), .probe = probe};
-    struct imapc_account account;
+    struct upstream_account account;
     struct fault fault = FAULT_INIT;
     attempt.result = json_pack("{s:s,s:s?,s:I,s:b}", "upstream", upstream->name, "username", upstream->username,
                                "standby", (json_int_t)place, "good", false);
@@ -438,7 +439,7 @@ json_t *cli_upstreams_try(const struct config *config, const struct config_upstr
         json_object_set_new(attempt.result, "address", json_string(address->host));
         json_object_set_new(attempt.result, "port", json_integer(address->port));
         try_place(&attempt, &account, place);
-        imapc_account_release(&account);
+        upstream_account_release(&account);
     }
     if (folders != NULL && attempt.names.complete) {
         keep_folders(&attempt, folders);

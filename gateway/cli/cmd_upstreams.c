@@ -14,15 +14,15 @@
 /* ---- profiles ---- */
 
 /* Every setting of a profile, with its value and the reason for it, its own or that of "generic". */
-static json_t *tell_profile(const struct imapc_profile *profile)
+static json_t *tell_profile(const struct upstream_profile *profile)
 {
     json_t *settings = json_object();
-    for (size_t k = 0; k < IMAPC_SETTINGS; k++) {
-        enum imapc_setting setting = (enum imapc_setting)k;
+    for (size_t k = 0; k < UPSTREAM_SETTINGS; k++) {
+        enum upstream_setting setting = (enum upstream_setting)k;
         const char *why;
-        uint64_t value = imapc_profile_value(profile, setting, &why);
-        json_t *told = imapc_profile_is_switch(setting) ? json_boolean(value != 0) : json_integer((json_int_t)value);
-        json_object_set_new(settings, imapc_profile_setting_name(setting),
+        uint64_t value = upstream_profile_value(profile, setting, &why);
+        json_t *told = upstream_profile_is_switch(setting) ? json_boolean(value != 0) : json_integer((json_int_t)value);
+        json_object_set_new(settings, upstream_profile_setting_name(setting),
                             json_pack("{s:o,s:s}", "value", told, "why", why));
     }
     return json_pack("{s:s,s:s,s:o}", "name", profile->name, "about", profile->about, "settings", settings);
@@ -37,9 +37,9 @@ static void print_json(json_t *value)
 
 static void print_profiles_json(void)
 {
-    const struct imapc_profile *profile;
+    const struct upstream_profile *profile;
     json_t *all = json_array();
-    for (size_t i = 0; (profile = imapc_profile_at(i)) != NULL; i++) {
+    for (size_t i = 0; (profile = upstream_profile_at(i)) != NULL; i++) {
         json_array_append_new(all, tell_profile(profile));
     }
     print_json(all);
@@ -47,20 +47,20 @@ static void print_profiles_json(void)
 
 static void print_profiles(void)
 {
-    const struct imapc_profile *profile;
-    for (size_t i = 0; (profile = imapc_profile_at(i)) != NULL; i++) {
+    const struct upstream_profile *profile;
+    for (size_t i = 0; (profile = upstream_profile_at(i)) != NULL; i++) {
         printf("%s: %s\n", profile->name, profile->about);
-        for (size_t k = 0; k < IMAPC_SETTINGS; k++) {
-            enum imapc_setting setting = (enum imapc_setting)k;
+        for (size_t k = 0; k < UPSTREAM_SETTINGS; k++) {
+            enum upstream_setting setting = (enum upstream_setting)k;
             const char *why;
-            uint64_t value = imapc_profile_value(profile, setting, &why);
+            uint64_t value = upstream_profile_value(profile, setting, &why);
             bool own = i == 0 || profile->values[k].why != NULL;
             const char *word = value != 0 ? "yes" : "no";
             char number[32];
             snprintf(number, sizeof number, "%" PRIu64, value);
             if (own) {
-                printf("  %-20s %10s  %s\n", imapc_profile_setting_name(setting),
-                       imapc_profile_is_switch(setting) ? word : number, why);
+                printf("  %-20s %10s  %s\n", upstream_profile_setting_name(setting),
+                       upstream_profile_is_switch(setting) ? word : number, why);
             }
         }
     }

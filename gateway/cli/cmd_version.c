@@ -9,7 +9,7 @@
 
 #include "base/expect.h"
 #include "cli/cli.h"
-#include "imapc/imapc_profile.h"
+#include "upstream/upstream_profile.h"
 
 /* "name=version,name=version,", as the build found them. */
 static json_t *libraries(void)
@@ -30,9 +30,9 @@ static json_t *libraries(void)
 
 static json_t *profiles(void)
 {
-    const struct imapc_profile *profile;
+    const struct upstream_profile *profile;
     json_t *all = json_array();
-    for (size_t i = 0; (profile = imapc_profile_at(i)) != NULL; i++) {
+    for (size_t i = 0; (profile = upstream_profile_at(i)) != NULL; i++) {
         json_array_append_new(all, json_string(profile->name));
     }
     return all;

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/must_use.h"
 #include "filters/filters.h"
-#include "imapc/imapc_pool.h"
+#include "upstream/upstream_pool.h"
 #include "net/net_stream.h"
 #include "reception/reception.h"
 
@@ -104,17 +104,17 @@ struct config_upstream {
     const char *name;
     struct net_address address;
     struct config_strings standby; /* further addresses of the same mailboxes */
-    unsigned profile;              /* index for imapc_profile_at() */
+    unsigned profile;              /* index for upstream_profile_at() */
     struct config_tls tls;
     bool insecure;
     const char *username;
     const char *password;
     enum imapc_mechanism mechanism;
     enum imapc_binding binding;
-    struct imapc_token_options token;
+    struct upstream_token_options token;
     struct config_strings token_command;
-    uint64_t settings[IMAPC_SETTINGS]; /* resolved */
-    enum imapc_compress compress;
+    uint64_t settings[UPSTREAM_SETTINGS]; /* resolved */
+    enum upstream_compress compress;
     const char *device_endpoint, *authorization_endpoint; /* of "mailweir upstreams login"; NULL: by the profile */
     const char *special_names[IMAP_SPECIAL_USES];         /* NULL: as the profile says */
     const char *folders_forbidden;                        /* characters; NULL: as the profile says */

@@ -9,7 +9,7 @@
 
 #include "config/config_account.h"
 #include "config/config_listener_options.h"
-#include "imapc/imapc_assertion.h"
+#include "upstream/upstream_assertion.h"
 #include "net/net_file.h"
 
 #define ASSERTION_MAX ((size_t)64 << 10)
@@ -38,10 +38,10 @@ __attribute__((format(printf, 3, 4))) static void say_wrong(struct check *check,
 /* What tokens come from is there, and nothing secret crosses a network in clear. */
 static void check_token(struct check *check, const struct config_upstream *upstream)
 {
-    const struct imapc_token_options *token = &upstream->token;
-    const struct imapc_assertion_claims claims = {.subject = token->subject, .scope = token->scope};
+    const struct upstream_token_options *token = &upstream->token;
+    const struct upstream_assertion_claims claims = {.subject = token->subject, .scope = token->scope};
     struct fault fault = FAULT_INIT;
-    if (token->endpoint != NULL && !imapc_assertion_may_go_to(token->endpoint)) {
+    if (token->endpoint != NULL && !upstream_assertion_may_go_to(token->endpoint)) {
         say_wrong(check, "auth/oauth2/token_endpoint",
                   "secrets are sent to this address, so it must begin with https://");
     }
@@ -55,7 +55,7 @@ static void check_token(struct check *check, const struct config_upstream *upstr
         struct buf assertion, endpoint;
         buf_init(&assertion, ASSERTION_MAX);
         buf_init(&endpoint, ASSERTION_MAX);
-        if (imapc_assertion_make(token->key_file, &claims, &assertion, &endpoint, &fault) < 0) {
+        if (upstream_assertion_make(token->key_file, &claims, &assertion, &endpoint, &fault) < 0) {
             say_wrong(check, "auth/service_account/file", "%s", fault.text);
         }
         buf_wipe(&assertion);
@@ -91,9 +91,9 @@ static void check_credentials(struct check *check, const struct config_upstream 
 /* Whether the addresses that stand by are some; *is_near is cleared when one is not on this machine. */
 static bool check_standby(struct check *check, const struct config_upstream *upstream, bool *is_near)
 {
-    bool good = upstream->standby.count < IMAPC_PLACES_MAX;
+    bool good = upstream->standby.count < UPSTREAM_PLACES_MAX;
     if (!good) {
-        say_wrong(check, "standby", "at most %d addresses can stand by", IMAPC_PLACES_MAX - 1);
+        say_wrong(check, "standby", "at most %d addresses can stand by", UPSTREAM_PLACES_MAX - 1);
     }
     for (size_t i = 0; i < upstream->standby.count; i++) {
         struct net_address address;
@@ -136,13 +136,13 @@ static void check_upstream(struct check *check, size_t index)
     }
     check_credentials(check, upstream);
     check_folders(check, upstream);
-    struct imapc_account account;
+    struct upstream_account account;
     struct fault fault = FAULT_INIT;
     /* Made and thrown away: only OpenSSL itself tells whether certificate, key and CA file go together. */
     if (standby && config_upstream_account(upstream, &account, &fault) < 0) {
         say_wrong(check, "tls", "%s: %s", fault.where, fault.text);
     } else if (standby) {
-        imapc_account_release(&account);
+        upstream_account_release(&account);
     }
     if (upstream->retry_initial > upstream->retry_maximum) {
         say_wrong(check, "retry", "\"initial\" is longer than \"maximum\"");

@@ -18,7 +18,7 @@
 /* Where tokens come from, as the pool wants to know it. */
 static void resolve_token(struct config_upstream *upstream)
 {
-    struct imapc_token_options *token = &upstream->token;
+    struct upstream_token_options *token = &upstream->token;
     token->command = upstream->token_command.count > 0 ? upstream->token_command.items : NULL;
     if (token->key_file != NULL) {
         token->subject = token->subject != NULL ? token->subject : upstream->username;
@@ -32,7 +32,7 @@ static void resolve_upstreams(struct config *config)
 {
     struct config_upstream *upstreams = config->upstreams.items;
     for (size_t i = 0; i < config->upstreams.count; i++) {
-        imapc_profile_resolve(imapc_profile_at(upstreams[i].profile), upstreams[i].settings);
+        upstream_profile_resolve(upstream_profile_at(upstreams[i].profile), upstreams[i].settings);
         resolve_token(&upstreams[i]);
     }
 }
@@ -44,7 +44,7 @@ static void bound_message_sizes(struct config *config)
     struct config_listener *listeners = config->listeners.items;
     uint64_t most = UINT64_MAX;
     for (size_t i = 0; i < config->upstreams.count; i++) {
-        uint64_t known = config_upstream_at(config, i)->settings[IMAPC_MESSAGE_MAX];
+        uint64_t known = config_upstream_at(config, i)->settings[UPSTREAM_MESSAGE_MAX];
         most = known > TRACE_ROOM && known - TRACE_ROOM < most ? known - TRACE_ROOM : most;
     }
     for (size_t i = 0; i < config->listeners.count; i++) {

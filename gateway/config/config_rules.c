@@ -139,7 +139,7 @@ static struct filters_naming naming_of(const struct config_upstream *upstream)
     const char *own = upstream->folders_forbidden;
     return (struct filters_naming){
         .upstream = upstream->name,
-        .forbidden = own != NULL ? own : imapc_profile_forbidden(imapc_profile_at(upstream->profile)),
+        .forbidden = own != NULL ? own : upstream_profile_forbidden(upstream_profile_at(upstream->profile)),
         .replacement = upstream->folders_replacement == NULL ? '_' : upstream->folders_replacement[0]};
 }
 

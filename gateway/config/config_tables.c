@@ -134,7 +134,7 @@ static const struct config_key upstream_retry_keys[] = {
     {"initial", DURATION(config_upstream, retry_initial), .fallback = "10s", .least = 10,
      .help = "first wait after a failure; doubled after each further one"},
     {"maximum", DURATION(config_upstream, retry_maximum), .fallback = "15m", .least = 10, .help = "longest wait"},
-    {"settle", DURATION(config_upstream, settings[IMAPC_SETTLE]),
+    {"settle", DURATION(config_upstream, settings[UPSTREAM_SETTLE]),
      .help = "a message whose outcome is unknown is looked for after 2 s, but is not considered absent before this "
              "time, because servers may show mail late; 0 or unset: the profile's value, 5s, or 10s or 15s for stores "
              "that show mail late (mailweir upstreams --profiles)"},
@@ -151,51 +151,51 @@ static const struct config_key upstream_retry_keys[] = {
 };
 static const struct config_table upstream_retry = {upstream_retry_keys, 0};
 
-/* The order of imapc_profile_at(); a test holds them against each other. */
+/* The order of upstream_profile_at(); a test holds them against each other. */
 static const char *const profiles[] = {"generic",  "dovecot", "cyrus",  "courier", "gmail", "microsoft365",
                                        "exchange", "yahoo",   "icloud", "zimbra",  NULL};
 static const char *const compressions[] = {
-    [IMAPC_COMPRESS_AUTO] = "auto",
-    [IMAPC_COMPRESS_NO] = "no",
-    [IMAPC_COMPRESS_YES] = "yes",
-    [IMAPC_COMPRESSIONS] = NULL,
+    [UPSTREAM_COMPRESS_AUTO] = "auto",
+    [UPSTREAM_COMPRESS_NO] = "no",
+    [UPSTREAM_COMPRESS_YES] = "yes",
+    [UPSTREAM_COMPRESSIONS] = NULL,
 };
 static const char *const switches[] = {"profile", "no", "yes", NULL};
 
 static const struct config_key upstream_limit_keys[] = {
-    {"folder_connections", NUMBER(config_upstream, settings[IMAPC_FOLDER_CONNECTIONS]), .least = 1, .most = 1000,
+    {"folder_connections", NUMBER(config_upstream, settings[UPSTREAM_FOLDER_CONNECTIONS]), .least = 1, .most = 1000,
      .help = "connections at once into one folder, when messages are sent one by one"},
-    {"batch", NUMBER(config_upstream, settings[IMAPC_BATCH]), .least = 1, .most = 1000,
+    {"batch", NUMBER(config_upstream, settings[UPSTREAM_BATCH]), .least = 1, .most = 1000,
      .help = "messages in one MULTIAPPEND; 1 switches MULTIAPPEND off"},
-    {"batch_octets", SIZE(config_upstream, settings[IMAPC_BATCH_OCTETS]), .least = 1,
+    {"batch_octets", SIZE(config_upstream, settings[UPSTREAM_BATCH_OCTETS]), .least = 1,
      .help = "octets in one MULTIAPPEND"},
-    {"batch_atomic", SWITCH(config_upstream, settings[IMAPC_BATCH_ATOMIC]),
+    {"batch_atomic", SWITCH(config_upstream, settings[UPSTREAM_BATCH_ATOMIC]),
      .help = "whether the server keeps nothing of a refused batch; if false, its messages are looked for"},
-    {"literal_max", SIZE(config_upstream, settings[IMAPC_LITERAL_MAX]), .least = 1,
+    {"literal_max", SIZE(config_upstream, settings[UPSTREAM_LITERAL_MAX]), .least = 1,
      .help = "before a larger message is sent, the gateway waits for the server's consent"},
-    {"max_message_size", SIZE(config_upstream, settings[IMAPC_MESSAGE_MAX]), .least = 1024,
+    {"max_message_size", SIZE(config_upstream, settings[UPSTREAM_MESSAGE_MAX]), .least = 1024,
      .help = "the largest message that the server takes"},
-    {"daily", SIZE(config_upstream, settings[IMAPC_DAILY_OCTETS]), .least = 1024,
+    {"daily", SIZE(config_upstream, settings[UPSTREAM_DAILY_OCTETS]), .least = 1024,
      .help = "octets sent in a day; the rest waits, also over a restart"},
-    {"keywords", SWITCH(config_upstream, settings[IMAPC_KEYWORDS]),
+    {"keywords", SWITCH(config_upstream, settings[UPSTREAM_KEYWORDS]),
      .help = "whether keywords are sent in addition to system flags"},
-    {"plain_refusals", SWITCH(config_upstream, settings[IMAPC_PLAIN_REFUSALS]),
+    {"plain_refusals", SWITCH(config_upstream, settings[UPSTREAM_PLAIN_REFUSALS]),
      .help = "whether a NO without a response code proves that the message was not kept; if false, the message is "
              "looked for"},
-    {"tls_exporter", SWITCH(config_upstream, settings[IMAPC_TLS_EXPORTER]),
+    {"tls_exporter", SWITCH(config_upstream, settings[UPSTREAM_TLS_EXPORTER]),
      .help = "whether SCRAM can be bound to TLS 1.3; if false, SCRAM is not bound under TLS 1.3"},
-    {"subscribe", SWITCH(config_upstream, settings[IMAPC_SUBSCRIBE]),
+    {"subscribe", SWITCH(config_upstream, settings[UPSTREAM_SUBSCRIBE]),
      .help = "whether created folders are subscribed to"},
-    {"utf8", SWITCH(config_upstream, settings[IMAPC_UTF8]),
+    {"utf8", SWITCH(config_upstream, settings[UPSTREAM_UTF8]),
      .help = "whether UTF8=ACCEPT is enabled where the server offers it"},
-    {"header_8bit", SWITCH(config_upstream, settings[IMAPC_HEADER_8BIT]),
+    {"header_8bit", SWITCH(config_upstream, settings[UPSTREAM_HEADER_8BIT]),
      .help = "whether the server keeps octets above 127 in header fields; if false, they are encoded before sending"},
-    {"line_max", SIZE(config_upstream, settings[IMAPC_LINE_MAX]), .least = 998,
+    {"line_max", SIZE(config_upstream, settings[UPSTREAM_LINE_MAX]), .least = 998,
      .help = "octets in the longest line that the server takes; longer lines are broken before sending"},
-    {"store_flags", SWITCH(config_upstream, settings[IMAPC_STORE_FLAGS]),
+    {"store_flags", SWITCH(config_upstream, settings[UPSTREAM_STORE_FLAGS]),
      .help = "whether flags are stored after the APPEND, and when a message in doubt is found, because the server's "
              "APPEND loses them"},
-    {"merges", SWITCH(config_upstream, settings[IMAPC_MERGES]),
+    {"merges", SWITCH(config_upstream, settings[UPSTREAM_MERGES]),
      .help = "whether the server keeps only one of several messages with the same Message-ID: each filed message is "
              "then checked, so that mailweir why can say if it was merged with an older one"},
     END,
@@ -233,7 +233,7 @@ static const struct config_key upstream_keys[] = {
     {"tls", OBJECT(&upstream_tls), .help = "transport security; implicit TLS without it"},
     {"insecure", BOOLEAN(config_upstream, insecure), .help = "allow a connection off loopback without TLS"},
     {"auth", OBJECT(&upstream_auth), .required = true, .help = "how to log in"},
-    {"connections", NUMBER(config_upstream, settings[IMAPC_CONNECTIONS]), .least = 1, .most = 1000,
+    {"connections", NUMBER(config_upstream, settings[UPSTREAM_CONNECTIONS]), .least = 1, .most = 1000,
      .help = "maximum number of connections; without it, the profile's"},
     {"compress", WORD(config_upstream, compress, compressions), .fallback = "auto",
      .help = "COMPRESS=DEFLATE if the server offers it; auto: not on loopback and private addresses"},

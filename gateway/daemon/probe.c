@@ -24,8 +24,8 @@ struct probe {
     struct net_tls *tls;
     struct buf message;
     struct probe_door *door;
-    struct imapc_account account;
-    struct imapc_pool *pool;
+    struct upstream_account account;
+    struct upstream_pool *pool;
     struct net_timer *timer; /* the beginning, the deadline, the end */
     uint64_t began_us, until_ms;
     char id[PROBE_ID_LEN], delivery[PROBE_ID_LEN + 8];
@@ -135,7 +135,7 @@ static unsigned waited_s(const struct probe *probe)
     return (unsigned)(us_since(probe) / 1000000);
 }
 
-static void on_report(void *ctx, const struct imapc_probe_report *report)
+static void on_report(void *ctx, const struct upstream_probe_report *report)
 {
     struct probe *probe = ctx;
     const struct fault *fault = report->fault;
@@ -168,8 +168,8 @@ static void look_in_folder(struct probe *probe)
         finish_probe(probe);
         return;
     }
-    probe->pool = imapc_pool_new(probe->loop, &probe->account, NULL);
-    imapc_pool_take_back(probe->pool, folder_of(probe), probe->delivery, left, on_report, probe);
+    probe->pool = upstream_pool_new(probe->loop, &probe->account, NULL);
+    upstream_pool_take_back(probe->pool, folder_of(probe), probe->delivery, left, on_report, probe);
 }
 
 /* ---- the front door ---- */
@@ -321,8 +321,8 @@ void probe_free(struct probe **probe)
     net_timer_free(&(*probe)->timer);
     probe_door_free(&(*probe)->door);
     if ((*probe)->pool != NULL) {
-        imapc_pool_free(&(*probe)->pool);
-        imapc_account_release(&(*probe)->account);
+        upstream_pool_free(&(*probe)->pool);
+        upstream_account_release(&(*probe)->account);
     }
     net_tls_free(&(*probe)->tls);
     buf_done(&(*probe)->message);

@@ -1,5 +1,5 @@
 /*
- * dispatch - when which delivery goes out; see dispatch.h. One delivery's way is dispatch_job.c.
+ * dispatch - when which delivery goes out; see dispatch.h. One delivery's way is dispatch_attempt.c.
  */
 #include "dispatch/dispatch.h"
 
@@ -20,7 +20,7 @@ static void on_offer(void *ctx, struct spool_item **item)
     }
     /* What waits on the disk is older and goes first. */
     if (dispatch_is_open(upstream) && !upstream->more && dispatch_room(upstream) > 0) {
-        dispatch_job_start(upstream, item);
+        dispatch_attempt_start(upstream, item);
     } else {
         dispatch_look_again(upstream);
         dispatch_fetch(upstream);
@@ -58,7 +58,7 @@ static void on_wake(void *ctx, const char *name)
         struct dispatch_upstream *upstream = dispatch->upstreams[i];
         if (name == NULL || strcmp(upstream->config->name, name) == 0) {
             if (name != NULL && upstream->pool != NULL) {
-                imapc_pool_try_now(upstream->pool); /* it was named: also what its server asked for is over */
+                upstream_pool_try_now(upstream->pool); /* it was named: also what its server asked for is over */
             }
             dispatch_heed_halt(upstream);
             upstream->paused_until = 0;
@@ -79,7 +79,7 @@ struct dispatch *dispatch_new(struct net_loop *loop, struct spool *spool, struct
     dispatch->loop = loop;
     dispatch->spool = spool;
     dispatch->log = log;
-    dispatch->start = dispatch_job_start;
+    dispatch->start = dispatch_attempt_start;
     dispatch->clock = dispatch_clock_of(dispatch);
     if (dispatch_plan(dispatch, config, &plan, fault) < 0) {
         dispatch_free(&dispatch);
@@ -127,7 +127,7 @@ void dispatch_drain(struct dispatch *dispatch, uint64_t deadline_ms, void (*done
         net_timer_stop(upstream->timer);
         dispatch->pools_open += upstream->pool != NULL;
         if (upstream->pool != NULL && !upstream->switching) {
-            imapc_pool_drain(upstream->pool, deadline_ms, on_pool_drained, dispatch);
+            upstream_pool_drain(upstream->pool, deadline_ms, on_pool_drained, dispatch);
         }
     }
     net_defer(dispatch->loop, on_pool_drained, dispatch);
@@ -143,8 +143,8 @@ void dispatch_free(struct dispatch **dispatch)
     for (size_t i = 0; i < (*dispatch)->upstream_count; i++) {
         struct dispatch_upstream *upstream = (*dispatch)->upstreams[i];
         net_timer_free(&upstream->timer);
-        imapc_pool_free(&upstream->pool);
-        imapc_pool_free(&upstream->next);
+        upstream_pool_free(&upstream->pool);
+        upstream_pool_free(&upstream->next);
         config_free(&upstream->source);
         free(upstream->kept_user);
         free(upstream);
@@ -197,7 +197,7 @@ void dispatch_state(const struct dispatch *dispatch, size_t index, struct dispat
     *state_r = (struct dispatch_state){.config = upstream->config,
                                        .counts = upstream->counts,
                                        .append = &upstream->append,
-                                       .waiting = upstream->pool == NULL ? 0 : imapc_pool_waiting(upstream->pool),
+                                       .waiting = upstream->pool == NULL ? 0 : upstream_pool_waiting(upstream->pool),
                                        .failures = upstream->failures,
                                        .paused_until = upstream->paused_until,
                                        .down_since = upstream->down_since,
@@ -208,5 +208,5 @@ void dispatch_state(const struct dispatch *dispatch, size_t index, struct dispat
     state_r->pause_left_ms = upstream->paused_until != 0 && left > 0 ? left : 0;
     state_r->counts.active = upstream->active;
     state_r->pause = spool_pause_of(dispatch->spool, upstream->config->name);
-    imapc_pool_state(upstream->pool, &state_r->pool);
+    upstream_pool_state(upstream->pool, &state_r->pool);
 }

@@ -62,7 +62,7 @@ struct dispatch_state {
     struct dispatch_counts counts;
     const struct histogram *append;
     size_t waiting; /* appends in the pool's hands */
-    struct imapc_pool_state pool;
+    struct upstream_pool_state pool;
     struct spool_pause pause; /* an operator's */
     unsigned failures;        /* of the account, in a row */
     int64_t paused_until;     /* wall clock, for failures or by the server's wish; 0: it is not */

@@ -50,7 +50,7 @@ static unsigned print_of(const struct dispatch_upstream *upstream, const char *s
 
 /* ---- keeping ---- */
 
-static json_t *pause_of(const struct dispatch_upstream *upstream, const struct imapc_pace *pace)
+static json_t *pause_of(const struct dispatch_upstream *upstream, const struct upstream_pace *pace)
 {
     json_t *words = json_string(pace->fault.text);
     return json_pack("{s:I,s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:I}", "until", (json_int_t)pace->not_before_ms, "for",
@@ -61,11 +61,11 @@ static json_t *pause_of(const struct dispatch_upstream *upstream, const struct i
 
 void dispatch_pace_keep(struct dispatch_upstream *upstream)
 {
-    struct imapc_pace pace;
+    struct upstream_pace pace;
     if (upstream->pool == NULL) {
         return;
     }
-    imapc_pool_pace(upstream->pool, &pace);
+    upstream_pool_pace(upstream->pool, &pace);
     if (memcmp(&pace, &upstream->kept, sizeof pace) == 0 && upstream->down_since == upstream->kept_down_since &&
         upstream->full_since == upstream->kept_full_since) {
         return;
@@ -104,7 +104,7 @@ static bool is_same_login(const struct dispatch_upstream *upstream, const json_t
     return print == (json_int_t)print_of(upstream, document_member_text(kept, "salt"));
 }
 
-static void read_pause(const struct dispatch_upstream *upstream, const json_t *pause, struct imapc_pace *pace)
+static void read_pause(const struct dispatch_upstream *upstream, const json_t *pause, struct upstream_pace *pace)
 {
     bool login = json_is_true(json_object_get(pause, "login"));
     if (login && !is_same_login(upstream, pause)) {
@@ -118,7 +118,7 @@ static void read_pause(const struct dispatch_upstream *upstream, const json_t *p
               document_member_text(pause, "text"));
 }
 
-static void take_pause(struct dispatch_upstream *upstream, const struct imapc_pace *pace)
+static void take_pause(struct dispatch_upstream *upstream, const struct upstream_pace *pace)
 {
     char until[25];
     log_time(pace->not_before_ms, until);
@@ -144,7 +144,7 @@ static void note_user(struct dispatch_upstream *upstream)
     free(upstream->kept_user);
     upstream->kept_user = expect_strdup(username != NULL ? username : "");
     upstream->kept_print = print_of(upstream, upstream->kept_salt);
-    upstream->kept = (struct imapc_pace){0};
+    upstream->kept = (struct upstream_pace){0};
 }
 
 void dispatch_pace_find(struct dispatch_upstream *upstream)
@@ -152,7 +152,7 @@ void dispatch_pace_find(struct dispatch_upstream *upstream)
     note_user(upstream);
     const char *text = spool_memo(upstream->dispatch->spool, upstream->config->name);
     json_t *memo = text != NULL ? json_loads(text, 0, NULL) : NULL;
-    struct imapc_pace pace = {0};
+    struct upstream_pace pace = {0};
     if (memo != NULL && strcmp(document_member_text(memo, "username"), upstream->kept_user) == 0) {
         upstream->down_since = upstream->kept_down_since = document_member_number(memo, "down_since");
         upstream->full_since = upstream->kept_full_since = document_member_number(memo, "full_since");
@@ -166,8 +166,8 @@ void dispatch_pace_find(struct dispatch_upstream *upstream)
         if (login != NULL && is_same_login(upstream, login)) {
             pace.mechanism = (int)document_member_number(login, "mechanism");
         }
-        imapc_pool_set_pace(upstream->pool, &pace);
-        imapc_pool_pace(upstream->pool, &upstream->kept);
+        upstream_pool_set_pace(upstream->pool, &pace);
+        upstream_pool_pace(upstream->pool, &upstream->kept);
     }
     json_decref(memo);
     if (upstream->kept.not_before_ms != 0) {

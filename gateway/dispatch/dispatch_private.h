@@ -3,7 +3,7 @@
  *
  *   dispatch.c           offers of the spool, life, counts
  *   dispatch_reload.c    other upstreams while mail flows
- *   dispatch_job.c       one delivery under way
+ *   dispatch_attempt.c       one delivery under way
  *   dispatch_upstream.c  one upstream: its timer, and how its account's trouble begins and ends
  *   dispatch_fallback.c  what waits for an upstream in trouble goes elsewhere
  *   dispatch_pace.c      what of an upstream's pace outlives a restart
@@ -15,26 +15,26 @@
 
 #include "base/list.h"
 #include "dispatch/dispatch.h"
-#include "imapc/imapc_pool.h"
+#include "upstream/upstream_pool.h"
 #include "mail/mail_rope.h"
 
 /* One upstream with its pool and its active set. */
 struct dispatch_upstream {
     struct dispatch *dispatch;
     const struct config_upstream *config;
-    struct config *source;   /* a hold: config is in it */
-    uint64_t files;          /* stamp of what its TLS was made from */
-    struct imapc_pool *pool; /* NULL when it is gone */
-    struct imapc_pool *next; /* takes the pool's place; NULL: nothing does */
-    bool switching;          /* the pool finishes what is under way, and takes nothing */
-    bool gone;               /* not in the configuration any more */
-    struct net_timer *timer; /* the end of a pause, or the next due delivery */
-    size_t active;           /* jobs that exist */
-    bool without_slot;       /* all of the account's connections are other nodes': what waits is left to them */
-    size_t given;            /* connections that are ours ... */
-    size_t allowed;          /* ... and so many of them when what they do is done */
-    size_t asked_for;        /* connections that were wanted when they were told last */
-    bool asked_turn;         /* and whether a turn was */
+    struct config *source;      /* a hold: config is in it */
+    uint64_t files;             /* stamp of what its TLS was made from */
+    struct upstream_pool *pool; /* NULL when it is gone */
+    struct upstream_pool *next; /* takes the pool's place; NULL: nothing does */
+    bool switching;             /* the pool finishes what is under way, and takes nothing */
+    bool gone;                  /* not in the configuration any more */
+    struct net_timer *timer;    /* the end of a pause, or the next due delivery */
+    size_t active;              /* attempts that exist */
+    bool without_slot;          /* all of the account's connections are other nodes': what waits is left to them */
+    size_t given;               /* connections that are ours ... */
+    size_t allowed;             /* ... and so many of them when what they do is done */
+    size_t asked_for;           /* connections that were wanted when they were told last */
+    bool asked_turn;            /* and whether a turn was */
     bool fetching;
     bool more;            /* further deliveries are due on the disk */
     bool left_behind;     /* something was left on the disk since the last fetch began */
@@ -46,7 +46,7 @@ struct dispatch_upstream {
     int64_t divert_noted; /* the same, of what came while that is being found out */
     int64_t diverted_ms;  /* wall clock: when it was last found out */
     bool diverting;       /* it is being found out, and what may goes */
-    struct imapc_pace kept; /* as the spool knows it */
+    struct upstream_pace kept; /* as the spool knows it */
     int64_t kept_down_since, kept_full_since;
     char *kept_user;    /* whose it is: of the pool, while the configuration may have gone on */
     char kept_salt[17]; /* of the digest that tells whether the same is logged in with; see dispatch_pace.c */
@@ -65,7 +65,7 @@ struct dispatch {
     struct dispatch_upstream **upstreams; /* each stays where it is, also when it is gone */
     size_t upstream_count;
     bool started;
-    void (*start)(struct dispatch_upstream *upstream, struct spool_item **item); /* dispatch_job_start() */
+    void (*start)(struct dispatch_upstream *upstream, struct spool_item **item); /* dispatch_attempt_start() */
     int64_t clock;                /* the wall clock less the monotonic one, milliseconds */
     int64_t ahead_ms;             /* by which it has jumped forward, in all */
     dispatch_outcome_fn *watcher; /* or NULL */
@@ -78,12 +78,12 @@ struct dispatch {
 };
 
 /* Takes the item and sends it on its way. */
-void dispatch_job_start(struct dispatch_upstream *upstream, struct spool_item **item);
+void dispatch_attempt_start(struct dispatch_upstream *upstream, struct spool_item **item);
 
-/* From a job: the account failed or worked; the job is gone. */
+/* From an attempt: the account failed or worked; the attempt is gone. */
 void dispatch_upstream_failed(struct dispatch_upstream *upstream, uint64_t retry_after_ms);
 void dispatch_upstream_worked(struct dispatch_upstream *upstream);
-void dispatch_job_gone(struct dispatch_upstream *upstream);
+void dispatch_attempt_gone(struct dispatch_upstream *upstream);
 
 /* Nothing goes out before this time of the wall clock. */
 void dispatch_pause(struct dispatch_upstream *upstream, int64_t until_ms);

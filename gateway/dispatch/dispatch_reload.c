@@ -19,7 +19,7 @@
 struct change {
     const struct config_upstream *config;
     struct dispatch_upstream *known; /* or NULL: it is new */
-    struct imapc_pool *pool;         /* NULL: the account is as it was */
+    struct upstream_pool *pool;      /* NULL: the account is as it was */
     uint64_t files;
 };
 
@@ -50,7 +50,7 @@ static bool is_as_it_was(const struct change *change)
 
 static int plan_upstream(struct dispatch_plan *plan, struct change *change, struct fault *fault)
 {
-    struct imapc_account account;
+    struct upstream_account account;
     change->known = dispatch_find(plan->dispatch, change->config->name);
     change->files = stamp_of(change->config);
     if (is_as_it_was(change)) {
@@ -59,8 +59,8 @@ static int plan_upstream(struct dispatch_plan *plan, struct change *change, stru
     if (config_upstream_account(change->config, &account, fault) < 0) {
         return -1;
     }
-    change->pool = imapc_pool_new(plan->dispatch->loop, &account, plan->dispatch->log);
-    imapc_account_release(&account);
+    change->pool = upstream_pool_new(plan->dispatch->loop, &account, plan->dispatch->log);
+    upstream_account_release(&account);
     return 0;
 }
 
@@ -89,7 +89,7 @@ void dispatch_plan_free(struct dispatch_plan **plan)
         return;
     }
     for (size_t i = 0; i < (*plan)->count; i++) {
-        imapc_pool_free(&(*plan)->changes[i].pool);
+        upstream_pool_free(&(*plan)->changes[i].pool);
     }
     config_free(&(*plan)->config);
     free((*plan)->changes);
@@ -134,7 +134,7 @@ static void begin_anew(struct dispatch_upstream *upstream)
 static void on_old_pool_drained(void *ctx)
 {
     struct dispatch_upstream *upstream = ctx;
-    imapc_pool_free(&upstream->pool);
+    upstream_pool_free(&upstream->pool);
     upstream->switching = false;
     if (upstream->dispatch->draining) {
         dispatch_pool_gone(upstream->dispatch);
@@ -143,15 +143,15 @@ static void on_old_pool_drained(void *ctx)
     upstream->pool = upstream->next;
     upstream->next = NULL;
     if (upstream->pool != NULL) {
-        imapc_pool_succeed(upstream->pool);
+        upstream_pool_succeed(upstream->pool);
         begin_anew(upstream);
     }
 }
 
 /* Has *pool (NULL: none) take the place of the pool as soon as that has finished. */
-static void replace_pool(struct dispatch_upstream *upstream, struct imapc_pool **pool)
+static void replace_pool(struct dispatch_upstream *upstream, struct upstream_pool **pool)
 {
-    imapc_pool_free(&upstream->next);
+    upstream_pool_free(&upstream->next);
     upstream->next = *pool;
     *pool = NULL;
     if (upstream->pool == NULL) {
@@ -160,8 +160,8 @@ static void replace_pool(struct dispatch_upstream *upstream, struct imapc_pool *
         begin_anew(upstream);
     } else if (!upstream->switching) {
         upstream->switching = true;
-        imapc_pool_drain(upstream->pool, upstream->dispatch->config->shutdown_timeout / 2, on_old_pool_drained,
-                         upstream);
+        upstream_pool_drain(upstream->pool, upstream->dispatch->config->shutdown_timeout / 2, on_old_pool_drained,
+                            upstream);
     }
 }
 
@@ -199,7 +199,7 @@ static bool has_upstream(const struct config *config, const char *name)
 
 static void leave_upstream(struct dispatch *dispatch, struct dispatch_upstream *upstream)
 {
-    struct imapc_pool *none = NULL;
+    struct upstream_pool *none = NULL;
     upstream->gone = true;
     note_change(
         dispatch, "upstream_removed", upstream->config->name,

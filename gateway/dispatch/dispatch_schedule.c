@@ -142,8 +142,8 @@ static void on_due(void *ctx, struct spool_item **items, size_t count, bool more
 
 void dispatch_note_origin(struct dispatch_upstream *upstream)
 {
-    struct imapc_origin origin;
-    imapc_pool_origin(upstream->pool, &origin);
+    struct upstream_origin origin;
+    upstream_pool_origin(upstream->pool, &origin);
     spool_set_origin(upstream->dispatch->spool, upstream->config->name, origin.account, origin.place);
 }
 
@@ -193,7 +193,7 @@ void dispatch_check_drained(struct dispatch *dispatch)
     }
 }
 
-void dispatch_job_gone(struct dispatch_upstream *upstream)
+void dispatch_attempt_gone(struct dispatch_upstream *upstream)
 {
     upstream->active--;
     dispatch_fetch(upstream);

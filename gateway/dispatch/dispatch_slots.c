@@ -24,10 +24,10 @@ static void ask(void *ctx)
         if (upstream->pool == NULL) {
             continue;
         }
-        struct imapc_needs needs;
-        imapc_pool_needs(upstream->pool, &needs);
+        struct upstream_needs needs;
+        upstream_pool_needs(upstream->pool, &needs);
         /* What is asked for may be another's before the answer is here: until then there is no further one. */
-        imapc_pool_share(upstream->pool, needs.open, upstream->allowed);
+        upstream_pool_share(upstream->pool, needs.open, upstream->allowed);
         upstream->asked_for = needs.wanted;
         upstream->asked_turn = needs.turn;
         spool_node_add_slots(dispatch->spool, &(struct store_slots){.account = upstream->config->name,
@@ -45,8 +45,8 @@ static void heed_slots(struct dispatch_upstream *upstream, const struct store_sl
     upstream->allowed = slots->allowed;
     upstream->given = slots->given;
     upstream->without_slot = slots->given == 0 && slots->could && (slots->wanted > 0 || slots->is_due);
-    imapc_pool_share(upstream->pool, slots->given, slots->allowed);
-    imapc_pool_take_turn(upstream->pool, slots->has_turn);
+    upstream_pool_share(upstream->pool, slots->given, slots->allowed);
+    upstream_pool_take_turn(upstream->pool, slots->has_turn);
     if (had_none != upstream->without_slot) {
         dispatch_heed_halt(upstream);
     }
@@ -61,8 +61,8 @@ static void lose_all(struct dispatch_upstream *upstream)
 {
     upstream->without_slot = true;
     dispatch_heed_halt(upstream);
-    imapc_pool_share(upstream->pool, 0, 0);
-    imapc_pool_drop(upstream->pool);
+    upstream_pool_share(upstream->pool, 0, 0);
+    upstream_pool_drop(upstream->pool);
 }
 
 static void told(void *ctx, const struct store_slots *slots)
@@ -83,8 +83,8 @@ static void told(void *ctx, const struct store_slots *slots)
 static void on_lack(void *ctx)
 {
     struct dispatch_upstream *upstream = ctx;
-    struct imapc_needs needs;
-    imapc_pool_needs(upstream->pool, &needs);
+    struct upstream_needs needs;
+    upstream_pool_needs(upstream->pool, &needs);
     /* One that others wait for has ended. */
     bool frees = upstream->allowed < upstream->given && needs.open < upstream->given;
     if (frees) {
@@ -99,8 +99,8 @@ void dispatch_slots_begin(struct dispatch_upstream *upstream)
 {
     if (upstream->dispatch->shares) {
         upstream->allowed = SIZE_MAX;
-        imapc_pool_share(upstream->pool, 0, upstream->allowed);
-        imapc_pool_set_lacks(upstream->pool, on_lack, upstream);
+        upstream_pool_share(upstream->pool, 0, upstream->allowed);
+        upstream_pool_set_lacks(upstream->pool, on_lack, upstream);
         upstream->asked_for = 0;
     }
 }

@@ -35,7 +35,7 @@ void dispatch_heed_halt(struct dispatch_upstream *upstream)
 {
     if (upstream->pool != NULL && !upstream->switching) {
         bool paused = spool_pause_of(upstream->dispatch->spool, upstream->config->name).on;
-        imapc_pool_halt(upstream->pool, paused || upstream->without_slot);
+        upstream_pool_halt(upstream->pool, paused || upstream->without_slot);
     }
 }
 

@@ -50,12 +50,12 @@ static void on_group(void *ctx)
     spool_chore_take(spool, &group->batch.chores);
     /* The next group goes off before anybody is answered: the disk must not wait until the loop has told a thousand
      * senders. Who is in doubt does not hold up those behind it, whose sync may even end the doubt. */
-    if (group->verdict == STORE_IN_DOUBT) {
-        spool_doubt_take(spool, group);
+    if (group->verdict == STORE_IN_LIMBO) {
+        spool_limbo_take(spool, group);
         spool_pump(spool);
         return;
     }
-    spool_doubt_resolve(spool);
+    spool_limbo_resolve(spool);
     spool_pump(spool);
     spool_group_answer(spool, &group);
     spool_history_tidy(spool);
@@ -230,7 +230,7 @@ static struct spool *spool_new(struct net_loop *loop, const struct spool_options
     };
     list_init(&spool->pending);
     list_init(&spool->stalled);
-    list_init(&spool->doubtful);
+    list_init(&spool->limbo);
     spool->upstreams = map_new(UPSTREAMS_MAX, NULL);
     spool->marks = map_new(SPOOL_MARKS_MAX, NULL);
     return spool;
@@ -389,7 +389,7 @@ static void tear_down(struct spool *spool)
 {
     spool_scrub_free(spool);
     net_timer_free(&spool->stall_timer);
-    net_timer_free(&spool->doubt_timer);
+    net_timer_free(&spool->limbo_timer);
     if (spool->store != NULL) {
         spool->store->ops->close(spool->store);
     }
@@ -437,13 +437,13 @@ void spool_close(struct spool **spool_ref)
     spool_scrub_stop(spool);
     net_poll_free(&spool->hint); /* nobody asks on the lane any more */
     finish_lane(&spool->read);
-    spool_doubt_resolve(spool);
+    spool_limbo_resolve(spool);
     if (spool->stall_timer != NULL) {
         take_up_stalled(spool);
     }
     spool_pump(spool); /* what rides with others goes with the end */
     finish_lane(&spool->disk);
-    spool_doubt_end(spool);
+    spool_limbo_end(spool);
     finish_lane(&spool->tidy);
     spool_node_stop(spool);
     tear_down(spool);

@@ -34,7 +34,7 @@
 #define SPOOL_TROUBLE_MS 1000
 /* How long whoever waits for a group in doubt is left without an answer. A client waits ten minutes for the reply to
  * the end of its data (RFC 5321 section 4.5.3.2.6); most programs wait less, and one that gave up has not heard us. */
-#define SPOOL_DOUBT_MS 30000
+#define SPOOL_LIMBO_MS 30000
 /* How long a measurement of the free space is believed. */
 #define SPOOL_SPACE_MS 1000
 /* Inodes below which nothing is accepted. */
@@ -56,7 +56,7 @@ struct spool_group {
     struct store_batch batch;
     enum store_verdict verdict;
     uint64_t began_us;
-    uint64_t doubtful_since;
+    uint64_t limbo_since;
 };
 
 /* ---- spool_item.c ---- */
@@ -132,8 +132,8 @@ struct spool {
     net_lane_fn *on_group; /* a group (its ctx) comes back from its lane: spool.c's */
     struct list stalled;   /* jobs that failed, that must not be given up and wait for another try */
     struct net_timer *stall_timer;
-    struct list doubtful; /* groups of which nobody knows yet whether they are durable: nobody hears of them */
-    struct net_timer *doubt_timer;
+    struct list limbo; /* groups of which nobody knows yet whether they are durable: nobody hears of them */
+    struct net_timer *limbo_timer;
     bool resolving;
     bool group_running;
     bool measuring;
@@ -235,14 +235,14 @@ void spool_scrub_start(struct spool *spool);
 void spool_scrub_stop(struct spool *spool);
 void spool_scrub_free(struct spool *spool);
 
-/* ---- spool_doubt.c ---- */
+/* ---- spool_limbo.c ---- */
 
 /* Takes a group whose verdict is doubt. */
-void spool_doubt_take(struct spool *spool, struct spool_group *group);
+void spool_limbo_take(struct spool *spool, struct spool_group *group);
 /* Asks what became of those in doubt, unless somebody asks already. */
-void spool_doubt_resolve(struct spool *spool);
+void spool_limbo_resolve(struct spool *spool);
 /* At the end: whoever still waits is told that nobody knows. */
-void spool_doubt_end(struct spool *spool);
+void spool_limbo_end(struct spool *spool);
 
 /* ---- spool_chore.c ---- */
 

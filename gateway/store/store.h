@@ -122,7 +122,7 @@ struct store_answer_row;
 enum store_verdict {
     STORE_COMMITTED,
     STORE_FAILED,   /* nothing of it is kept, for certain */
-    STORE_IN_DOUBT, /* nobody knows: ask resolve() again */
+    STORE_IN_LIMBO, /* nobody knows: ask resolve() again */
 };
 
 /* One due delivery that was claimed; views, valid during the call. */
@@ -269,7 +269,7 @@ struct store_ops {
 
     /*
      * Does all operations or none; those with a fault of their own (a name that is known, a body that could not be
-     * written) are left out. Results stand in the operations and in the batch. After FAILED and IN_DOUBT each operation
+     * written) are left out. Results stand in the operations and in the batch. After FAILED and IN_LIMBO each operation
      * has a fault.
      */
     enum store_verdict (*commit)(struct store *store, struct store_batch *batch);

@@ -9,9 +9,9 @@ import re
 from harness import ROOT, message, wait
 
 VARIABLE = {
-    "dispatch_job.c": ["deferred", "delayed", "dead_letter"],
+    "dispatch_attempt.c": ["deferred", "delayed", "dead_letter"],
     "dispatch_reload.c": ["upstream_added", "upstream_changed", "upstream_removed"],
-    "imapc_place.c": ["upstream_still_down", "upstream_failover", "upstream_failback"],
+    "upstream_place.c": ["upstream_still_down", "upstream_failover", "upstream_failback"],
     "reception_intake.c": ["abandoned", "accepted", "spool_refuses", "spool_failed"],
     "reception_told.c": ["rejected"],
 }

@@ -15,7 +15,7 @@ int __wrap_sqlite3_prepare_v2(struct sqlite3 *db, const char *sql, int len, stru
 int __wrap_sqlite3_prepare_v3(struct sqlite3 *db, const char *sql, int len, unsigned flags, struct sqlite3_stmt **st_r,
                               const char **r);
 int __wrap_local_index_commit(struct local_index *index, struct fault *fault);
-_Bool __wrap_local_index_in_doubt(const struct local_index *index);
+_Bool __wrap_local_index_in_limbo(const struct local_index *index);
 
 #define STORE_HISTORIES_ARE_FUZZED
 #include "../unit/test_store_model.c"

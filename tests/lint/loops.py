@@ -16,7 +16,7 @@ DOORS = {
     "gateway/net/net_watch.h": {"net_watch"},
     "gateway/net/net_child.h": {"net_child"},
     "gateway/reception/reception.h": {"reception"},
-    "gateway/imapc/imapc_pool.h": {"imapc_pool"},
+    "gateway/upstream/upstream_pool.h": {"upstream_pool"},
     "gateway/decision/decision.h": {"decision"},
     "gateway/dispatch/dispatch.h": {"dispatch"},
     "gateway/admin/admin.h": {"admin"},

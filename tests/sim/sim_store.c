@@ -85,7 +85,7 @@ static enum store_verdict lose_answer(struct store_batch *batch, bool written)
     sim_say("the answer to a commit of %zu is lost; it was %s", batch->count, written ? "written" : "not written");
     fail(&batch->fault, "lost", "the answer to a commit was lost");
     store_batch_fail(batch, &batch->fault);
-    return STORE_IN_DOUBT;
+    return STORE_IN_LIMBO;
 }
 
 static struct broken *find_broken(const struct store_upload *wanted)
@@ -147,7 +147,7 @@ static enum store_verdict resolve(struct store *store, struct store_batch *batch
         }
         if (lost->silent > 0) {
             lost->silent--;
-            return STORE_IN_DOUBT;
+            return STORE_IN_LIMBO;
         }
         bool written = lost->written;
         list_remove(&lost->link);

@@ -36,7 +36,7 @@ static struct world {
     struct waiting disk[64];
     size_t disk_count;
     size_t held, held_most;
-    struct imapc_append *appends[64];
+    struct upstream_append *appends[64];
     size_t append_count, stop_at_appends;
     struct spool_outcome outcomes[64];
     char outcome_ids[64][48];
@@ -45,7 +45,7 @@ static struct world {
     struct buf body;
     size_t stop_after; /* outcomes */
     bool drained;
-    struct imapc_outcome answer; /* what the pool answers by itself, when answering is on */
+    struct upstream_outcome answer; /* what the pool answers by itself, when answering is on */
     bool answering;
     bool reads_body;
     bool at_hand; /* stored octets are given at once */
@@ -57,9 +57,9 @@ static struct world {
     void *wake_ctx;
     spool_halt_fn *halt;
     void *halt_ctx;
-    bool paused, halted;    /* by an operator; and the pool knows */
-    struct imapc_pace pace; /* of the pool */
-    char memo[2048];        /* that the spool keeps */
+    bool paused, halted;       /* by an operator; and the pool knows */
+    struct upstream_pace pace; /* of the pool */
+    char memo[2048];           /* that the spool keeps */
     unsigned memos;
     unsigned diverts;
     int64_t diverted_since;
@@ -387,77 +387,77 @@ void spool_set_origin(struct spool *spool, const char *upstream, const char *acc
     assert_int_equal(place, 1 << 16);
 }
 
-struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_account *account, struct log *log)
+struct upstream_pool *upstream_pool_new(struct net_loop *loop, const struct upstream_account *account, struct log *log)
 {
     (void)loop;
     (void)log;
     assert_string_equal(account->name, "corp");
-    return (struct imapc_pool *)(void *)&world;
+    return (struct upstream_pool *)(void *)&world;
 }
 
-void imapc_pool_pace(const struct imapc_pool *pool, struct imapc_pace *pace_r)
+void upstream_pool_pace(const struct upstream_pool *pool, struct upstream_pace *pace_r)
 {
     (void)pool;
     memcpy(pace_r, &world.pace, sizeof *pace_r);
 }
 
-void imapc_pool_set_pace(struct imapc_pool *pool, const struct imapc_pace *pace)
+void upstream_pool_set_pace(struct upstream_pool *pool, const struct upstream_pace *pace)
 {
     (void)pool;
     world.pace = *pace;
 }
 
-void imapc_pool_origin(const struct imapc_pool *pool, struct imapc_origin *origin_r)
+void upstream_pool_origin(const struct upstream_pool *pool, struct upstream_origin *origin_r)
 {
     (void)pool;
-    *origin_r = (struct imapc_origin){.account = "relay", .place = 1 << 16};
+    *origin_r = (struct upstream_origin){.account = "relay", .place = 1 << 16};
 }
 
-void imapc_pool_succeed(struct imapc_pool *pool)
+void upstream_pool_succeed(struct upstream_pool *pool)
 {
     (void)pool;
 }
 
-void imapc_pool_halt(struct imapc_pool *pool, bool halted)
+void upstream_pool_halt(struct upstream_pool *pool, bool halted)
 {
     (void)pool;
     world.halted = halted;
 }
 
-void imapc_pool_share(struct imapc_pool *pool, size_t share, size_t allowed)
+void upstream_pool_share(struct upstream_pool *pool, size_t share, size_t allowed)
 {
     (void)pool, (void)share, (void)allowed;
     fail();
 }
 
-void imapc_pool_set_lacks(struct imapc_pool *pool, void (*fn)(void *ctx), void *ctx)
+void upstream_pool_set_lacks(struct upstream_pool *pool, void (*fn)(void *ctx), void *ctx)
 {
     (void)pool, (void)fn, (void)ctx;
     fail();
 }
 
-void imapc_pool_needs(const struct imapc_pool *pool, struct imapc_needs *needs_r)
+void upstream_pool_needs(const struct upstream_pool *pool, struct upstream_needs *needs_r)
 {
     (void)pool, (void)needs_r;
     fail();
 }
 
-void imapc_pool_take_turn(struct imapc_pool *pool, bool has_turn)
+void upstream_pool_take_turn(struct upstream_pool *pool, bool has_turn)
 {
     (void)pool, (void)has_turn;
     fail();
 }
 
-void imapc_pool_drop(struct imapc_pool *pool)
+void upstream_pool_drop(struct upstream_pool *pool)
 {
     (void)pool;
     fail();
 }
 
-void imapc_pool_try_now(struct imapc_pool *pool)
+void upstream_pool_try_now(struct upstream_pool *pool)
 {
     (void)pool;
-    world.pace = (struct imapc_pace){0};
+    world.pace = (struct upstream_pace){0};
 }
 
 void spool_memo_set(struct spool *spool, const char *upstream, const char *text)
@@ -481,20 +481,20 @@ const char *spool_memo(struct spool *spool, const char *upstream)
     return world.memo[0] != '\0' ? world.memo : NULL;
 }
 
-void imapc_pool_free(struct imapc_pool **pool)
+void upstream_pool_free(struct upstream_pool **pool)
 {
     *pool = NULL;
 }
 
 static void answer_append(void *ctx)
 {
-    struct imapc_append *append = ctx;
+    struct upstream_append *append = ctx;
     append->done(append->ctx, append, &world.answer);
 }
 
 static void on_body(void *ctx, struct bytes data, const struct fault *fault)
 {
-    struct imapc_append *append = ctx;
+    struct upstream_append *append = ctx;
     assert_null(fault);
     buf_append_bytes(&world.body, data);
     if (world.body.len < append->body.size) {
@@ -504,7 +504,7 @@ static void on_body(void *ctx, struct bytes data, const struct fault *fault)
     }
 }
 
-void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append)
+void upstream_pool_submit(struct upstream_pool *pool, struct upstream_append **append)
 {
     (void)pool;
     world.appends[world.append_count++] = *append;
@@ -529,23 +529,23 @@ static void answer_drain(void *ctx)
     pool_drained(pool_drained_ctx);
 }
 
-size_t imapc_pool_waiting(const struct imapc_pool *pool)
+size_t upstream_pool_waiting(const struct upstream_pool *pool)
 {
     (void)pool;
     return 0;
 }
 
-void imapc_pool_state(const struct imapc_pool *pool, struct imapc_pool_state *state_r)
+void upstream_pool_state(const struct upstream_pool *pool, struct upstream_pool_state *state_r)
 {
     (void)pool;
-    *state_r = (struct imapc_pool_state){.connections = 1};
+    *state_r = (struct upstream_pool_state){.connections = 1};
 }
 
-void imapc_pool_drain(struct imapc_pool *pool, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx)
+void upstream_pool_drain(struct upstream_pool *pool, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx)
 {
     (void)pool;
     (void)deadline_ms;
-    struct imapc_outcome shutdown = {0};
+    struct upstream_outcome shutdown = {0};
     fault_set(&shutdown.fault, FAULT_LOCAL, "shutdown", "pool", "shutting down");
     for (size_t i = 0; i < world.append_count; i++) {
         world.appends[i]->done(world.appends[i]->ctx, world.appends[i], &shutdown);

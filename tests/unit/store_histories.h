@@ -76,7 +76,7 @@ static struct world {
     unsigned heard;
 } w;
 
-static uint64_t counts[STORE_OP_KINDS], refused, failed, doubtful, crashes, claims, twins, lost_answers[2];
+static uint64_t counts[STORE_OP_KINDS], refused, failed, in_limbo_count, crashes, claims, twins, lost_answers[2];
 
 /* Where what happens is drawn from, when it is not the seed: octets of a fuzzer's. When they are used up, the first of
  * each choice happens. */
@@ -783,7 +783,7 @@ static void leave_uploads(void *ctx)
 }
 
 /* A crash comes while the batch is in doubt: what of it is on the disk is there afterwards, the whole or nothing. */
-static void crash_in_doubt(struct store_batch batches[2], bool written)
+static void crash_in_limbo(struct store_batch batches[2], bool written)
 {
     struct store *model = w.stores[MODEL];
     lost_answers[written]++;
@@ -1034,13 +1034,13 @@ static void run_histories(uint64_t first, uint64_t count)
         assert_true(count < 100 || i == STORE_MOVE || (i == STORE_CLOCK && !ROOM_HAS_WALL_CLOCK) ||
                     counts[i] > count / 10);
     }
-    assert_true(count < 100 || (refused > count / 10 && doubtful > count / 100 && twins > count / 10 &&
+    assert_true(count < 100 || (refused > count / 10 && in_limbo_count > count / 100 && twins > count / 10 &&
                                 lost_answers[false] > count / 100 && lost_answers[true] > count / 100));
     print_message("figure: %llu histories agree: %llu operations (%llu refused, %llu repeats), %llu claims, %llu failed"
                   " commits (%llu in doubt), %llu crashes (%llu while a batch was in doubt, %llu of those written)\n",
                   (unsigned long long)count, (unsigned long long)operations, (unsigned long long)refused,
                   (unsigned long long)twins, (unsigned long long)claims, (unsigned long long)failed,
-                  (unsigned long long)doubtful, (unsigned long long)crashes,
+                  (unsigned long long)in_limbo_count, (unsigned long long)crashes,
                   (unsigned long long)(lost_answers[false] + lost_answers[true]),
                   (unsigned long long)lost_answers[true]);
 }

@@ -7,7 +7,7 @@
 
 #include "config/config_schema.h"
 #include "config/config_table.h"
-#include "imapc/imapc_profile.h"
+#include "upstream/upstream_profile.h"
 
 static void the_file_is_up_to_date(void **state)
 {
@@ -50,9 +50,9 @@ static void profiles_are_called_as_they_are_written(void **state)
     (void)state;
     for (const struct config_key *key = config_upstream_table.keys; key->name != NULL; key++) {
         for (size_t i = 0; strcmp(key->name, "profile") == 0 && i < key->word_count; i++) {
-            assert_string_equal(key->words[i], imapc_profile_at(i)->name);
+            assert_string_equal(key->words[i], upstream_profile_at(i)->name);
         }
-        assert_true(strcmp(key->name, "profile") != 0 || imapc_profile_at(key->word_count) == NULL);
+        assert_true(strcmp(key->name, "profile") != 0 || upstream_profile_at(key->word_count) == NULL);
     }
 }
 

@@ -58,7 +58,7 @@ static void a_dead_upstream_is_paused_and_probed(void **state)
     }
     assert_true(world.fetches <= 12);
     /* It works again: everything follows without waiting for each delivery's own time to double. */
-    world.answer = (struct imapc_outcome){0};
+    world.answer = (struct upstream_outcome){0};
     world.stop_after = world.outcome_count + 30;
     net_loop_run(world.loop);
     struct dispatch_counts counts;
@@ -87,7 +87,7 @@ static void what_waits_goes_to_its_fallback_in_time(void **state)
     char since[40];
     snprintf(since, sizeof since, "\"down_since\":%lld", (long long)world.diverted_since);
     assert_non_null(strstr(world.memo, since));
-    world.answer = (struct imapc_outcome){0};
+    world.answer = (struct upstream_outcome){0};
     while (counts.filed < 2) { /* an attempt that has failed may still be told */
         world.stop_after = world.outcome_count + 1;
         net_loop_run(world.loop);
@@ -130,7 +130,7 @@ static void each_fault_has_its_outcome(void **state)
     dispatch_start(world.dispatch);
     for (size_t i = 0; i < sizeof outcome_cases / sizeof outcome_cases[0]; i++) {
         const struct outcome_case *c = &outcome_cases[i];
-        world.answer = (struct imapc_outcome){0};
+        world.answer = (struct upstream_outcome){0};
         if (c->class != FAULT_NONE) {
             fault_set(&world.answer.fault, c->class, "code", "APPEND", "text");
             world.answer.doubt.open = c->uncertain;
@@ -164,7 +164,7 @@ static void each_fault_has_its_outcome(void **state)
 static void a_first_doubt_is_looked_into_at_once(void **state)
 {
     (void)state;
-    upstream_config.settings[IMAPC_SETTLE] = 15;
+    upstream_config.settings[UPSTREAM_SETTLE] = 15;
     upstream_config.retry_initial = upstream_config.retry_maximum = 3600000;
     put_on_disk(1);
     world.answering = true;
@@ -174,7 +174,7 @@ static void a_first_doubt_is_looked_into_at_once(void **state)
     net_loop_run(world.loop);
     assert_int_equal(world.outcomes[0].kind, SPOOL_DEFERRED);
     assert_int_equal(world.outcomes[0].again_in_ms, 15);
-    world.answer = (struct imapc_outcome){0};
+    world.answer = (struct upstream_outcome){0};
     world.stop_after = 2;
     net_loop_run(world.loop);
     assert_int_equal(world.outcomes[1].kind, SPOOL_FILED);
@@ -211,7 +211,7 @@ static void a_pause_by_an_operator_halts_the_pool(void **state)
     world.halt(world.halt_ctx, "corp");
     assert_true(world.halted);
     world.answering = true; /* what had not begun comes back */
-    fault_set(&world.answer.fault, FAULT_LOCAL, IMAPC_HALTED, "pool", "an operator paused the upstream");
+    fault_set(&world.answer.fault, FAULT_LOCAL, UPSTREAM_HALTED, "pool", "an operator paused the upstream");
     world.stop_after = 1;
     net_loop_run(world.loop);
     assert_int_equal(world.outcomes[0].kind, SPOOL_UNTOUCHED);

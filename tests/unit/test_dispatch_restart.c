@@ -8,7 +8,7 @@ static void restart(const char *username, const char *password)
     answer_open_fetches();
     dispatch_free(&world.dispatch);
     struct fault fault = FAULT_INIT;
-    world.pace = (struct imapc_pace){0};
+    world.pace = (struct upstream_pace){0};
     upstream_config.username = username;
     upstream_config.password = password;
     world.dispatch = dispatch_new(world.loop, NULL, &config, NULL, &fault);
@@ -30,7 +30,7 @@ static void keep_pace(bool login)
     world.answering = true;
     world.stop_after = 1;
     dispatch_start(world.dispatch);
-    world.pace = (struct imapc_pace){
+    world.pace = (struct upstream_pace){
         .day_began_ms = now - 5000, .day_octets = 77, .not_before_ms = now + 600000, .failures = 3, .login = login};
     fault_set(&world.pace.fault, FAULT_TEMP, "authentication", "login", "no \"entry\" for you");
     net_loop_run(world.loop);

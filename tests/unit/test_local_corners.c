@@ -205,7 +205,7 @@ static enum store_verdict commit(struct store_op *const *ops, size_t count)
         store_batch_add(&batch, ops[i]);
     }
     enum store_verdict verdict = w.store->ops->commit(w.store, &batch);
-    if (verdict == STORE_IN_DOUBT) {
+    if (verdict == STORE_IN_LIMBO) {
         verdict = w.store->ops->resolve(w.store, &batch);
     }
     drop_chores(&batch, true);

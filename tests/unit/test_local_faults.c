@@ -312,12 +312,12 @@ static enum store_verdict commit_batch(struct store *store, struct store_op *op)
     list_init(&op->link);
     store_batch_add(&batch, op);
     enum store_verdict verdict = store->ops->commit(store, &batch);
-    verdict = verdict == STORE_IN_DOUBT ? store->ops->resolve(store, &batch) : verdict;
-    if (verdict == STORE_IN_DOUBT) {
+    verdict = verdict == STORE_IN_LIMBO ? store->ops->resolve(store, &batch) : verdict;
+    if (verdict == STORE_IN_LIMBO) {
         trouble.left = 0;
         verdict = store->ops->resolve(store, &batch);
     }
-    assert_int_not_equal(verdict, STORE_IN_DOUBT);
+    assert_int_not_equal(verdict, STORE_IN_LIMBO);
     assert_true(verdict == STORE_COMMITTED || fault_is_set(&op->fault));
     run_chores(store, &batch.chores);
     return verdict;

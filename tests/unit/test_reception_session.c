@@ -38,7 +38,7 @@ static struct world {
     struct buf stored; /* the last message committed */
     unsigned commits;
     const char *fail_accept, *fail_write, *fail_commit; /* fault codes */
-    bool in_doubt;                                      /* of fail_commit: nobody knows */
+    bool in_limbo;                                      /* of fail_commit: nobody knows */
     unsigned stop_after;                                /* the stage says "stop" after so many writes, 0: never */
     struct reception_decision decision;                 /* of messages */
     int refuse_recipient;
@@ -152,7 +152,7 @@ static void commit_done(void *ctx)
     struct fault fault = FAULT_INIT;
     (void)ctx;
     if (w.fail_commit != NULL) {
-        fault_set(&fault, w.in_doubt ? FAULT_UNCERTAIN : FAULT_LOCAL, w.fail_commit, "test", "no");
+        fault_set(&fault, w.in_limbo ? FAULT_UNCERTAIN : FAULT_LOCAL, w.fail_commit, "test", "no");
     }
     w.committed(w.committed_ctx, w.fail_commit == NULL ? NULL : &fault);
 }
@@ -417,7 +417,7 @@ static void doubt_is_not_answered(void **state)
     say(envelope, "354 ");
     buf_clear(&w.said);
     w.fail_commit = "eio";
-    w.in_doubt = true;
+    w.in_limbo = true;
     const char *message = "x: y\r\n\r\nbody\r\n.\r\n";
     assert_int_equal(net_stream_write(w.client, message, strlen(message)), 0);
     wait_gone();

@@ -44,7 +44,7 @@ static enum store_verdict commit_door(struct store *store, struct store_batch *b
     door.lost--;
     fault_set(&batch->fault, FAULT_LOCAL, "lost", "test", "the answer was lost");
     store_batch_fail(batch, &batch->fault);
-    return STORE_IN_DOUBT;
+    return STORE_IN_LIMBO;
 }
 
 static enum store_verdict resolve_door(struct store *store, struct store_batch *batch)
@@ -54,7 +54,7 @@ static enum store_verdict resolve_door(struct store *store, struct store_batch *
     door.asked++;
     if (door.silent > 0) {
         door.silent--;
-        return STORE_IN_DOUBT;
+        return STORE_IN_LIMBO;
     }
     return door.unwritten ? STORE_FAILED : STORE_COMMITTED;
 }

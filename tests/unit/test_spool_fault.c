@@ -65,23 +65,23 @@ int __wrap_net_file_sync_directory(const char *path, struct fault *fault)
 /* ---- transactions of the index that fail when they are to be durable ---- */
 
 static unsigned fail_commits;
-static bool in_doubt;
+static bool in_limbo;
 
 struct local_index;
 int __real_local_index_commit(struct local_index *index, struct fault *fault);
 int __wrap_local_index_commit(struct local_index *index, struct fault *fault);
-bool __real_local_index_in_doubt(const struct local_index *index);
-bool __wrap_local_index_in_doubt(const struct local_index *index);
+bool __real_local_index_in_limbo(const struct local_index *index);
+bool __wrap_local_index_in_limbo(const struct local_index *index);
 
 int __wrap_local_index_commit(struct local_index *index, struct fault *fault)
 {
     return fails(&fail_commits, fault) ? -1 : __real_local_index_commit(index, fault);
 }
 
-bool __wrap_local_index_in_doubt(const struct local_index *index)
+bool __wrap_local_index_in_limbo(const struct local_index *index)
 {
     (void)index;
-    return in_doubt;
+    return in_limbo;
 }
 
 static void expect_refused(struct fixture *fixture, const char *code)
@@ -184,7 +184,7 @@ static void test_clock_jump_while_writes_fail(void **state)
     int64_t before = net_wall(fixture->loop) + 1000, after = before - 3600000;
     commit_and_wait(fixture, "waits", 1);
     finish_and_wait(fixture, SPOOL_DEFERRED, before + 60000);
-    in_doubt = false;
+    in_limbo = false;
     fail_commits = 1;
     spool_clock_jumped(fixture->spool, -3600000, before);
     int64_t deadline = net_wall(fixture->loop) + DEADLINE_MS;
@@ -200,7 +200,7 @@ static void test_clock_jump_while_writes_fail(void **state)
 static void test_transaction_fails(void **state)
 {
     struct fixture *fixture = *state;
-    in_doubt = false;
+    in_limbo = false;
     fail_commits = 2;
     expect_refused(fixture, "eio");
     assert_int_equal(fail_commits, 0);
@@ -211,7 +211,7 @@ static void test_transaction_fails(void **state)
 static void test_doubt(void **state)
 {
     struct fixture *fixture = *state;
-    in_doubt = true;
+    in_limbo = true;
     fail_commits = 5; /* it, what is written over it at once, the next job and the same, the first try a second later */
     commit(fixture, bytes_of("in doubt"), 1, false);
     run_until(fixture, &fixture->answers, 1);
@@ -227,7 +227,7 @@ static void test_doubt(void **state)
 static void test_doubt_to_the_end(void **state)
 {
     struct fixture *fixture = *state;
-    in_doubt = true;
+    in_limbo = true;
     fail_commits = UINT_MAX;
     commit(fixture, bytes_of("in doubt"), 1, false);
     spool_close(&fixture->spool);

@@ -25,7 +25,7 @@ static bool written_first;
 struct local_index;
 int __real_local_index_commit(struct local_index *index, struct fault *fault);
 int __wrap_local_index_commit(struct local_index *index, struct fault *fault);
-bool __wrap_local_index_in_doubt(const struct local_index *index);
+bool __wrap_local_index_in_limbo(const struct local_index *index);
 
 int __wrap_local_index_commit(struct local_index *index, struct fault *fault)
 {
@@ -41,7 +41,7 @@ int __wrap_local_index_commit(struct local_index *index, struct fault *fault)
     return -1;
 }
 
-bool __wrap_local_index_in_doubt(const struct local_index *index)
+bool __wrap_local_index_in_limbo(const struct local_index *index)
 {
     (void)index;
     return true;
@@ -254,8 +254,8 @@ static bool room_fails(struct store_batch batches[2])
 {
     struct store *local = w.stores[LOCAL];
     struct store_batch *batch = &batches[LOCAL];
-    bool in_doubt = chance(60), crashes_then = in_doubt && chance(40), written = crashes_then && chance(50);
-    fail_commits = in_doubt ? 2 : 1;
+    bool in_limbo = chance(60), crashes_then = in_limbo && chance(40), written = crashes_then && chance(50);
+    fail_commits = in_limbo ? 2 : 1;
     written_first = written;
     enum store_verdict verdict = local->ops->commit(local, batch);
     bool had_work = fail_commits == 0;
@@ -265,13 +265,13 @@ static bool room_fails(struct store_batch batches[2])
     if (had_work && verdict == STORE_COMMITTED) {
         differ("a commit that failed says that it did not");
     }
-    if (verdict == STORE_IN_DOUBT && crashes_then) {
+    if (verdict == STORE_IN_LIMBO && crashes_then) {
         run_chores(local, &batch->chores);
-        crash_in_doubt(batches, written);
+        crash_in_limbo(batches, written);
         return true;
     }
-    if (verdict == STORE_IN_DOUBT) {
-        doubtful++;
+    if (verdict == STORE_IN_LIMBO) {
+        in_limbo_count++;
         if (local->ops->resolve(local, batch) != STORE_FAILED) {
             differ("what was written over is still in doubt");
         }
@@ -294,7 +294,7 @@ static bool room_stumbles(struct store_batch batches[2], bool *made_r, enum stor
     enum store_verdict verdict = local->ops->commit(local, batch);
     bool fired = trouble.fired;
     no_trouble();
-    if (verdict == STORE_IN_DOUBT) {
+    if (verdict == STORE_IN_LIMBO) {
         verdict = local->ops->resolve(local, batch);
     }
     if (verdict == STORE_COMMITTED || (fired && verdict != STORE_FAILED)) {

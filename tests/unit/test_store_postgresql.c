@@ -190,21 +190,21 @@ static bool room_fails(struct store_batch batches[2])
 {
     struct store *store = w.stores[LOCAL];
     struct store_batch *batch = &batches[LOCAL];
-    bool in_doubt = chance(60), crashes_then = in_doubt && chance(40), written = in_doubt && chance(50);
-    next_commit = !in_doubt ? REFUSES : written ? LOSES_THE_ANSWER : LOSES_IT;
+    bool in_limbo = chance(60), crashes_then = in_limbo && chance(40), written = in_limbo && chance(50);
+    next_commit = !in_limbo ? REFUSES : written ? LOSES_THE_ANSWER : LOSES_IT;
     enum store_verdict verdict = store->ops->commit(store, batch);
     bool had_work = next_commit == SAYS_YES;
     next_commit = SAYS_YES;
     failed += had_work;
-    if (had_work && verdict != (in_doubt ? STORE_IN_DOUBT : STORE_FAILED)) {
-        differ("a commit that %s says %d", in_doubt ? "is in doubt" : "failed", (int)verdict);
+    if (had_work && verdict != (in_limbo ? STORE_IN_LIMBO : STORE_FAILED)) {
+        differ("a commit that %s says %d", in_limbo ? "is in doubt" : "failed", (int)verdict);
     }
-    if (verdict == STORE_IN_DOUBT && crashes_then) {
-        crash_in_doubt(batches, written);
+    if (verdict == STORE_IN_LIMBO && crashes_then) {
+        crash_in_limbo(batches, written);
         return true;
     }
-    if (verdict == STORE_IN_DOUBT) {
-        doubtful++;
+    if (verdict == STORE_IN_LIMBO) {
+        in_limbo_count++;
         if (store->ops->resolve(store, batch) != (written ? STORE_COMMITTED : STORE_FAILED)) {
             differ("what was%s written is said to be otherwise", written ? "" : " not");
         }

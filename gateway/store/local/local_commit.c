@@ -121,7 +121,7 @@ static int change_index(struct local *local, struct store_batch *batch, struct f
             return -1;
         }
     }
-    if (local->in_doubt && local_index_set(local->index, "run", local->run, fault) != 0) {
+    if (local->in_limbo && local_index_set(local->index, "run", local->run, fault) != 0) {
         return -1;
     }
     if (local->indexed_segment != local->next_segment) {
@@ -140,7 +140,7 @@ static void write_over(struct local *local)
         local_index_rollback(local->index);
         return;
     }
-    local->in_doubt = false;
+    local->in_limbo = false;
 }
 
 static enum store_verdict try_transaction(struct local *local, struct store_batch *batch, struct fault *fault)
@@ -156,12 +156,12 @@ static enum store_verdict try_transaction(struct local *local, struct store_batc
         return STORE_FAILED;
     }
     if (local_index_commit(local->index, fault) != 0) {
-        local->in_doubt = local->in_doubt || local_index_in_doubt(local->index);
+        local->in_limbo = local->in_limbo || local_index_in_limbo(local->index);
         local_index_rollback(local->index);
         write_over(local);
-        return local->in_doubt ? STORE_IN_DOUBT : STORE_FAILED;
+        return local->in_limbo ? STORE_IN_LIMBO : STORE_FAILED;
     }
-    local->in_doubt = false;
+    local->in_limbo = false;
     local->syncs++;
     local->indexed_segment = local->next_segment;
     return STORE_COMMITTED;
@@ -319,8 +319,8 @@ enum store_verdict local_resolve(struct store *store, struct store_batch *batch)
 {
     struct local *local = local_of(store);
     (void)batch;
-    if (local->in_doubt) {
+    if (local->in_limbo) {
         write_over(local);
     }
-    return local->in_doubt ? STORE_IN_DOUBT : STORE_FAILED;
+    return local->in_limbo ? STORE_IN_LIMBO : STORE_FAILED;
 }

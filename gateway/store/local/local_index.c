@@ -115,7 +115,7 @@ int local_index_commit(struct local_index *index, struct fault *fault)
     return run_plain(index, COMMIT, fault);
 }
 
-bool local_index_in_doubt(const struct local_index *index)
+bool local_index_in_limbo(const struct local_index *index)
 {
     static const int certain[] = {SQLITE_FULL, SQLITE_BUSY, SQLITE_READONLY, SQLITE_IOERR_WRITE, SQLITE_IOERR_READ};
     int code = sqlite3_extended_errcode(index->db);

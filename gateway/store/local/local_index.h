@@ -35,7 +35,7 @@ MUST_USE int local_index_commit(struct local_index *index, struct fault *fault);
  * life at the next opening after a crash. It does not when a part of it could not be written; it does when the sync
  * failed.
  */
-bool local_index_in_doubt(const struct local_index *index);
+bool local_index_in_limbo(const struct local_index *index);
 void local_index_rollback(struct local_index *index);
 
 /* A number of the table "spool". */

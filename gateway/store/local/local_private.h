@@ -59,7 +59,7 @@ struct local {
     size_t piece_count, piece_room;
     uint64_t gathered; /* octets of the pieces */
     struct list dirty; /* segments that this batch syncs */
-    bool in_doubt; /* a failed transaction may lie whole in the index's log, and nothing has been written over it yet */
+    bool in_limbo; /* a failed transaction may lie whole in the index's log, and nothing has been written over it yet */
     struct local_live *live;
     uint64_t group;            /* number of the batch, in this run */
     struct local_spot durable; /* where the last batch that became durable ended in the log; segment 0: none has yet */

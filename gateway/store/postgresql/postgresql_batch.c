@@ -214,7 +214,7 @@ static enum store_verdict end_batch(struct postgresql *pg, struct fault *fault)
     }
     /* From here on it may have been written, whatever libpq says. */
     if (postgresql_send(&pg->writer, "COMMIT", NULL, fault) != 0) {
-        return STORE_IN_DOUBT;
+        return STORE_IN_LIMBO;
     }
     /* A COMMIT of a transaction that has failed is no error to the server: it rolls back, and only the command tag says
      * so. */
@@ -222,13 +222,13 @@ static enum store_verdict end_batch(struct postgresql *pg, struct fault *fault)
     if (pg->writer.had_notice) {
         /* It is committed here, and would be lost with this machine: a 250 would promise more than that. */
         fault_set(fault, FAULT_LOCAL, "unsynced", "postgresql", "PostgreSQL has not waited for its standby");
-        return STORE_IN_DOUBT;
+        return STORE_IN_LIMBO;
     }
     if (result == 0 && ending.committed) {
         return STORE_COMMITTED;
     }
     fault_set(fault, FAULT_LOCAL, "postgresql", "postgresql", "PostgreSQL did not commit");
-    return is_certain(pg) ? STORE_FAILED : STORE_IN_DOUBT;
+    return is_certain(pg) ? STORE_FAILED : STORE_IN_LIMBO;
 }
 
 static enum store_verdict try_batch(struct postgresql *pg, struct store_batch *batch, struct fault *fault)
@@ -249,7 +249,7 @@ static enum store_verdict try_batch(struct postgresql *pg, struct store_batch *b
     enum store_verdict verdict = end_batch(pg, fault);
     if (verdict == STORE_FAILED) {
         undo(pg);
-    } else if (verdict == STORE_IN_DOUBT) {
+    } else if (verdict == STORE_IN_LIMBO) {
         postgresql_link_close(&pg->writer);
     }
     return verdict;
@@ -347,16 +347,16 @@ enum store_verdict postgresql_resolve(struct store *store, struct store_batch *b
                                       &values, false, &fault);
     if (result == NULL) {
         undo(pg);
-        return STORE_IN_DOUBT;
+        return STORE_IN_LIMBO;
     }
     bool is_ours = PQntuples(result) == 1, is_safe = !pg->writer.had_notice;
     PQclear(result);
     if (is_ours) {
         pg->writer.had_notice = false;
-        return is_safe ? STORE_FAILED : STORE_IN_DOUBT;
+        return is_safe ? STORE_FAILED : STORE_IN_LIMBO;
     }
     if (!is_replicated(pg, &fault)) {
-        return STORE_IN_DOUBT;
+        return STORE_IN_LIMBO;
     }
     keep_uploads(batch);
     return STORE_COMMITTED;

@@ -1,0 +1,131 @@
+/*
+ * spool_limbo - groups of which nobody knows whether they are durable: they are told neither yes nor no.
+ *
+ * The store is asked again and again what became of them, until it knows. A sender who has waited for SPOOL_LIMBO_MS is
+ * told that nobody knows. Who was answered, or not, does not matter for who comes: as long as it goes on, mail is
+ * refused.
+ */
+#include <stdlib.h>
+
+#include "base/expect.h"
+#include "spool/spool_private.h"
+
+struct asking {
+    struct spool *spool;
+    struct list groups;
+};
+
+static void on_timer(void *ctx)
+{
+    spool_limbo_resolve(ctx);
+}
+
+static void wait_for_store(struct spool *spool)
+{
+    if (spool->limbo_timer == NULL) {
+        spool->limbo_timer = net_timer_new(spool->loop, on_timer, spool);
+    }
+    if (!spool->closing) {
+        net_timer_start(spool->limbo_timer, SPOOL_TROUBLE_MS);
+    }
+}
+
+static void refuse_group(struct spool *spool, const struct spool_group *group)
+{
+    spool->trouble = group->batch.fault;
+    spool->trouble_until = net_now(spool->loop) + 2 * SPOOL_TROUBLE_MS;
+}
+
+void spool_limbo_take(struct spool *spool, struct spool_group *group)
+{
+    log_event(spool->log, LOG_LEVEL_ERROR, "spool_in_doubt", LOG_INT("jobs", (uint64_t)group->batch.count),
+              LOG_STR("error.code", group->batch.fault.code),
+              LOG_STR("reason", "the data that could not be synced may or may not be on the disk: no sender is "
+                                "answered before it is overwritten"));
+    group->limbo_since = net_now(spool->loop);
+    list_append(&spool->limbo, &group->link);
+    refuse_group(spool, group);
+    wait_for_store(spool);
+}
+
+static void resolve_group(void *ctx)
+{
+    struct asking *asking = ctx;
+    struct store *store = asking->spool->store;
+    LIST_EACH(link, &asking->groups)
+    {
+        struct spool_group *group = LIST_ITEM(link, struct spool_group, link);
+        group->verdict = store->ops->resolve(store, &group->batch);
+    }
+}
+
+/* It came to be durable after all: what its operations found out is valid, their own faults too. */
+static void forget_faults(struct spool_group *group)
+{
+    LIST_EACH(link, &group->batch.ops)
+    {
+        struct store_op *op = LIST_ITEM(link, struct store_op, link);
+        op->fault = op->failed_with_batch ? FAULT_INIT : op->fault;
+    }
+}
+
+static void leave_uncertain(struct spool_group *group)
+{
+    LIST_EACH(link, &group->batch.ops)
+    {
+        struct store_op *op = LIST_ITEM(link, struct store_op, link);
+        struct fault was = op->fault;
+        op->fault = FAULT_INIT;
+        fault_set(&op->fault, FAULT_UNCERTAIN, was.code, was.where, "it is unknown whether the data is on the disk: %s",
+                  was.text);
+    }
+}
+
+static void on_resolved(void *ctx)
+{
+    struct asking *asking = ctx;
+    struct spool *spool = asking->spool;
+    spool->resolving = false;
+    for (struct list *link; (link = list_take(&asking->groups)) != NULL;) {
+        struct spool_group *group = LIST_ITEM(link, struct spool_group, link);
+        bool is_late = net_now(spool->loop) - group->limbo_since >= SPOOL_LIMBO_MS;
+        if (group->verdict == STORE_IN_LIMBO && !is_late) {
+            refuse_group(spool, group);
+            list_append(&spool->limbo, &group->link);
+            continue;
+        }
+        if (group->verdict == STORE_IN_LIMBO) {
+            refuse_group(spool, group);
+            leave_uncertain(group);
+        } else if (group->verdict == STORE_COMMITTED) {
+            forget_faults(group);
+        }
+        spool_group_answer(spool, &group);
+    }
+    if (!list_is_empty(&spool->limbo)) {
+        wait_for_store(spool);
+    }
+    free(asking);
+}
+
+void spool_limbo_resolve(struct spool *spool)
+{
+    if (spool->resolving || list_is_empty(&spool->limbo)) {
+        return;
+    }
+    struct asking *asking = expect_calloc(1, sizeof *asking);
+    asking->spool = spool;
+    list_init(&asking->groups);
+    list_move(&asking->groups, &spool->limbo);
+    spool->resolving = true;
+    net_lane_submit(spool->disk, resolve_group, on_resolved, asking);
+}
+
+void spool_limbo_end(struct spool *spool)
+{
+    for (struct list *link; (link = list_take(&spool->limbo)) != NULL;) {
+        struct spool_group *group = LIST_ITEM(link, struct spool_group, link);
+        leave_uncertain(group);
+        spool_group_answer(spool, &group);
+    }
+}
