@@ -118,7 +118,7 @@ static const char *folder_error(const char *text)
 {
     struct buf fixed;
     buf_init(&fixed, 4096);
-    if (text[0] == '\\' && imap_special_find(bytes_of(text)) < 0) {
+    if (text[0] == '\\' && imap_special_find(bytes_of(text)) == IMAP_SPECIAL_USES) {
         return "after a backslash only a special use is allowed: \\\\All, \\\\Archive, \\\\Drafts, \\\\Flagged, "
                "\\\\Junk, \\\\Sent or \\\\Trash";
     }

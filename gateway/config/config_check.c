@@ -246,7 +246,8 @@ static bool is_upstream(const struct config *config, const char *name)
 /* A backslash in front is that of a special use. */
 static void check_folder(struct check *check, const char *key, const char *folder)
 {
-    if (folder != NULL && imap_special_is_named(bytes_of(folder)) && imap_special_find(bytes_of(folder)) < 0) {
+    if (folder != NULL && imap_special_is_named(bytes_of(folder)) &&
+        imap_special_find(bytes_of(folder)) == IMAP_SPECIAL_USES) {
         struct buf uses;
         buf_init(&uses, 200);
         imap_special_list(&uses);

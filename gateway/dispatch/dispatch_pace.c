@@ -81,9 +81,9 @@ void dispatch_pace_keep(struct dispatch_upstream *upstream)
     if (upstream->full_since != 0) {
         json_object_set_new(memo, "full_since", json_integer(upstream->full_since));
     }
-    if (pace.mechanism != 0) {
+    if (pace.mechanism != IMAPC_AUTH_AUTO) {
         json_object_set_new(memo, "login",
-                            json_pack("{s:i,s:s,s:I}", "mechanism", pace.mechanism, "salt", upstream->kept_salt,
+                            json_pack("{s:i,s:s,s:I}", "mechanism", (int)pace.mechanism, "salt", upstream->kept_salt,
                                       "print", (json_int_t)upstream->kept_print));
     }
     if (pace.not_before_ms != 0) {
@@ -164,7 +164,7 @@ void dispatch_pace_find(struct dispatch_upstream *upstream)
         }
         const json_t *login = json_object_get(memo, "login");
         if (login != NULL && is_same_login(upstream, login)) {
-            pace.mechanism = (int)document_member_number(login, "mechanism");
+            pace.mechanism = (enum imapc_mechanism)document_member_number(login, "mechanism");
         }
         upstream_pool_set_pace(upstream->pool, &pace);
         upstream_pool_pace(upstream->pool, &upstream->kept);

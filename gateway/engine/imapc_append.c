@@ -308,7 +308,7 @@ void imapc_append_reply(struct imapc_engine *engine, const struct imap_reply *re
 /* Whether the folder is created with its special use. */
 static bool has_use(const struct imapc_engine *engine)
 {
-    return engine->special.use >= 0 && !engine->special.use_refused &&
+    return engine->special.use != IMAP_SPECIAL_USES && !engine->special.use_refused &&
            (engine->capabilities.has & IMAP_CAP_CREATE_SPECIAL_USE);
 }
 
@@ -322,7 +322,7 @@ void imapc_create_enter(struct imapc_engine *engine)
     imap_command_string(command, buf_bytes(&engine->folder));
     if (has_use(engine)) {
         /* RFC 6154 section 3 */
-        buf_printf(&command->text, " (USE (%s))", imap_special_name((enum imap_special_use)engine->special.use));
+        buf_printf(&command->text, " (USE (%s))", imap_special_name(engine->special.use));
     }
     imap_command_end(command);
     imapc_send(engine);
@@ -374,8 +374,7 @@ void imapc_create_reply(struct imapc_engine *engine, const struct imap_reply *re
         return;
     }
     if (has_use(engine) && engine->options.folders != NULL) {
-        imapc_folders_learn_use(engine->options.folders, (enum imap_special_use)engine->special.use,
-                                buf_bytes(&engine->folder));
+        imapc_folders_learn_use(engine->options.folders, engine->special.use, buf_bytes(&engine->folder));
     }
     if (imapc_set_aside(engine, reply) || create_parents(engine, reply)) {
         return;

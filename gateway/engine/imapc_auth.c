@@ -47,7 +47,7 @@ static bool is_scram(enum imapc_mechanism mechanism)
 static enum imapc_mechanism pinned(const struct imapc_engine *engine)
 {
     const struct imapc_habits *habits = engine->options.habits;
-    return habits == NULL ? IMAPC_AUTH_AUTO : (enum imapc_mechanism)habits->mechanism;
+    return habits == NULL ? IMAPC_AUTH_AUTO : habits->mechanism;
 }
 
 /* Whether AUTHENTICATE PLAIN is better left alone, where LOGIN says the same. */
@@ -325,7 +325,7 @@ static void learn_login(struct imapc_engine *engine)
 {
     struct imapc_habits *habits = engine->options.habits;
     if (habits != NULL && engine->options.mechanism == IMAPC_AUTH_AUTO) {
-        habits->mechanism = (int)engine->mechanism;
+        habits->mechanism = engine->mechanism;
         habits->no_initial = habits->no_initial || engine->no_initial;
         habits->no_authenticate = habits->no_authenticate || engine->no_authenticate;
     }

@@ -30,19 +30,6 @@
 
 struct imapc_engine;
 
-/* How to log in (RFC 9051 section 6.2). The numbers are kept in spools: new ones stand behind the last. */
-enum imapc_mechanism {
-    IMAPC_AUTH_AUTO, /* AUTHENTICATE PLAIN, else LOGIN, else SCRAM; with a token OAUTHBEARER, else XOAUTH2 */
-    IMAPC_AUTH_PLAIN,
-    IMAPC_AUTH_LOGIN, /* the LOGIN command */
-    IMAPC_AUTH_SCRAM_SHA_1,
-    IMAPC_AUTH_SCRAM_SHA_256,
-    IMAPC_AUTH_EXTERNAL, /* by our TLS certificate */
-    IMAPC_AUTH_XOAUTH2,
-    IMAPC_AUTH_OAUTHBEARER,
-    IMAPC_AUTH_MECHANISMS, /* how many there are */
-};
-
 /* Whether SCRAM is bound to the TLS connection, by the -PLUS mechanisms (RFC 5802 section 6). */
 enum imapc_binding {
     IMAPC_BINDING_AUTO,     /* where both sides can */

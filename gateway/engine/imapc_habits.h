@@ -15,6 +15,19 @@
 
 #include "base/must_use.h"
 
+/* How to log in (RFC 9051 section 6.2). The numbers are kept in spools: new ones stand behind the last. */
+enum imapc_mechanism {
+    IMAPC_AUTH_AUTO, /* AUTHENTICATE PLAIN, else LOGIN, else SCRAM; with a token OAUTHBEARER, else XOAUTH2 */
+    IMAPC_AUTH_PLAIN,
+    IMAPC_AUTH_LOGIN, /* the LOGIN command */
+    IMAPC_AUTH_SCRAM_SHA_1,
+    IMAPC_AUTH_SCRAM_SHA_256,
+    IMAPC_AUTH_EXTERNAL, /* by our TLS certificate */
+    IMAPC_AUTH_XOAUTH2,
+    IMAPC_AUTH_OAUTHBEARER,
+    IMAPC_AUTH_MECHANISMS, /* how many there are */
+};
+
 enum imapc_question {
     IMAPC_QUESTION_ID,
     IMAPC_QUESTION_COMPRESS,
@@ -44,10 +57,10 @@ struct imapc_habits {
         unsigned strikes;
         uint64_t until; /* not asked before it; 0: asked */
     } questions[IMAPC_QUESTIONS];
-    int news;             /* a question that was just left out; -1: none */
-    int mechanism;        /* enum imapc_mechanism that a login without a named one succeeded with; 0: none yet */
-    bool no_initial;      /* SASL-IR is offered, and not understood */
-    bool no_authenticate; /* AUTHENTICATE PLAIN is offered, and not understood: LOGIN */
+    int news;                       /* a question that was just left out; -1: none */
+    enum imapc_mechanism mechanism; /* that a login without a named one succeeded with; IMAPC_AUTH_AUTO: none yet */
+    bool no_initial;                /* SASL-IR is offered, and not understood */
+    bool no_authenticate;           /* AUTHENTICATE PLAIN is offered, and not understood: LOGIN */
     bool login_next; /* AUTHENTICATE PLAIN was refused without a code, and has never worked: the next try is by LOGIN */
     bool delimiter_known;
     uint64_t delimiter_at;

@@ -128,7 +128,7 @@ static void pause_it(struct imapc_engine *engine)
     locate->paused_task->result = engine->result;
     buf_init(&locate->paused_task->folder, IMAP_NAME_MAX);
     buf_append_bytes(&locate->paused_task->folder, buf_bytes(&engine->folder));
-    engine->special = (struct imapc_special){0};
+    engine->special = (struct imapc_special){.use = IMAP_SPECIAL_USES};
     engine->result = (struct imapc_result){.paused = true};
     engine->result_due = true;
     locate->paused = true;

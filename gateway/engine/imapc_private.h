@@ -164,7 +164,7 @@ struct imapc_locating {
 
 /* The folder of the task, when it is named by its use. */
 struct imapc_special {
-    int use; /* enum imap_special_use of a folder that may have to be created; -1: of none */
+    enum imap_special_use use; /* of a folder that may have to be created; IMAP_SPECIAL_USES: it has none */
     enum imapc_phase next;
     bool plain;          /* LIST without options */
     bool learned;        /* the server was asked for this task */

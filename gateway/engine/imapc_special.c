@@ -33,16 +33,16 @@ static void go_on(struct imapc_engine *engine, const char *folder)
 
 static void use_folder(struct imapc_engine *engine)
 {
-    enum imap_special_use use = (enum imap_special_use)engine->special.use;
+    enum imap_special_use use = engine->special.use;
     const struct imapc_folders *folders = engine->options.folders;
     const char *name = folders == NULL ? NULL : imapc_folders_of_use(folders, use);
     const char *fallback = engine->options.special_names == NULL ? NULL : engine->options.special_names[use];
     if (engine->special.written != NULL && (name == NULL || !imap_special_is_gmail(bytes_of(name)))) {
-        engine->special.use = -1;
+        engine->special.use = IMAP_SPECIAL_USES;
         engine->special.named = false;
         go_on(engine, engine->special.written); /* no Gmail, or it calls it so */
     } else if (name != NULL) {
-        engine->special.use = -1; /* it exists: whatever else is created has no use */
+        engine->special.use = IMAP_SPECIAL_USES; /* it exists: whatever else is created has no use */
         buf_clear(&engine->folder);
         buf_append_text(&engine->folder, name);
         imapc_enter(engine, engine->special.next);
@@ -56,14 +56,14 @@ void imapc_resolve(struct imapc_engine *engine, const char *folder, enum imapc_p
     struct imapc_special *special = &engine->special;
     const struct imapc_folders *folders = engine->options.folders;
     *special = (struct imapc_special){.use = imap_special_of_gmail(bytes_of(folder)), .next = next};
-    special->written = special->use >= 0 ? folder : NULL;
+    special->written = special->use != IMAP_SPECIAL_USES ? folder : NULL;
     if (special->written == NULL && !imap_special_is_named(bytes_of(folder))) {
         go_on(engine, folder);
         return;
     }
-    special->use = special->use >= 0 ? special->use : imap_special_find(bytes_of(folder));
+    special->use = special->written != NULL ? special->use : imap_special_find(bytes_of(folder));
     special->named = true;
-    if (special->use < 0) {
+    if (special->use == IMAP_SPECIAL_USES) {
         no_such_folder(engine);
     } else if (folders != NULL && !imapc_folders_knows_uses(folders, engine->now) &&
                imapc_may_ask(engine, IMAPC_QUESTION_USES)) {
@@ -117,8 +117,8 @@ void imapc_list_data(struct imapc_engine *engine, const struct imap_reply *reply
         return;
     }
     while (imap_token_next(&rest, &token) == 0 && token.kind == IMAP_TOKEN_ATOM) {
-        int use = imap_special_of_attribute(token.text);
-        uses |= use >= 0 ? 1u << use : 0;
+        enum imap_special_use use = imap_special_of_attribute(token.text);
+        uses |= use != IMAP_SPECIAL_USES ? 1u << use : 0;
         if (bytes_is_nocase(token.text, "\\Noselect") || bytes_is_nocase(token.text, "\\NonExistent")) {
             return;
         }

@@ -24,22 +24,21 @@ bool imap_special_is_named(struct bytes folder)
     return folder.len > 0 && folder.ptr[0] == '\\';
 }
 
-int imap_special_find(struct bytes folder)
+enum imap_special_use imap_special_find(struct bytes folder)
 {
-    for (int i = 0; i < IMAP_SPECIAL_USES; i++) {
-        if (bytes_is_nocase(folder, names[i])) {
-            return i;
-        }
+    size_t use = 0;
+    while (use < IMAP_SPECIAL_USES && !bytes_is_nocase(folder, names[use])) {
+        use++;
     }
-    return -1;
+    return (enum imap_special_use)use;
 }
 
-int imap_special_of_attribute(struct bytes attribute)
+enum imap_special_use imap_special_of_attribute(struct bytes attribute)
 {
-    int use = imap_special_find(attribute);
-    for (size_t i = 0; use < 0 && i < sizeof others / sizeof others[0]; i++) {
+    enum imap_special_use use = imap_special_find(attribute);
+    for (size_t i = 0; use == IMAP_SPECIAL_USES && i < sizeof others / sizeof others[0]; i++) {
         if (bytes_is_nocase(attribute, others[i].name)) {
-            use = (int)others[i].use;
+            use = others[i].use;
         }
     }
     return use;
@@ -72,15 +71,15 @@ bool imap_special_is_gmail(struct bytes folder)
     return gmail_root(folder) > 0;
 }
 
-int imap_special_of_gmail(struct bytes folder)
+enum imap_special_use imap_special_of_gmail(struct bytes folder)
 {
     size_t root = gmail_root(folder);
     for (size_t i = 0; root > 0 && i < sizeof gmail_names / sizeof gmail_names[0]; i++) {
         if (bytes_is_nocase(bytes_from(folder, root), gmail_names[i].name)) {
-            return (int)gmail_names[i].use;
+            return gmail_names[i].use;
         }
     }
-    return -1;
+    return IMAP_SPECIAL_USES;
 }
 
 const char *imap_special_name(enum imap_special_use use)

@@ -210,11 +210,11 @@ struct upstream_pace {
     int64_t day_began_ms;  /* of the daily budget; 0: there is none */
     uint64_t day_octets;   /* sent in it */
     int64_t not_before_ms; /* the server asked for the pause, or refused the password */
-    int64_t pause_ms;   /* how long it was when it began: a clock that was put back makes it no longer; 0: not known */
-    unsigned failures;  /* in a row, that led to it */
-    bool login;         /* it was the password */
-    int mechanism;      /* enum imapc_mechanism that is pinned, see imapc_habits.h; 0: none */
-    struct fault fault; /* the server's words */
+    int64_t pause_ms;  /* how long it was when it began: a clock that was put back makes it no longer; 0: not known */
+    unsigned failures; /* in a row, that led to it */
+    bool login;        /* it was the password */
+    enum imapc_mechanism mechanism; /* that is pinned, see imapc_habits.h; IMAPC_AUTH_AUTO: none */
+    struct fault fault;             /* the server's words */
 };
 void upstream_pool_pace(const struct upstream_pool *pool, struct upstream_pace *pace_r);
 /* For a new pool. What lies too far in the past, or further in the future than any pause, is not believed. */
@@ -222,8 +222,8 @@ void upstream_pool_set_pace(struct upstream_pool *pool, const struct upstream_pa
 /* An operator says that the next append may try it now, whatever it waits for. */
 void upstream_pool_try_now(struct upstream_pool *pool);
 /*
- * While it is halted nothing is begun: what waits, and what comes, is answered with a LOCAL fault UPSTREAM_HALTED. What is
- * under way goes on.
+ * While it is halted nothing is begun: what waits, and what comes, is answered with a LOCAL fault UPSTREAM_HALTED. What
+ * is under way goes on.
  */
 void upstream_pool_halt(struct upstream_pool *pool, bool halted);
 /*

@@ -40,8 +40,7 @@ static void name(struct bytes folder)
         EXPECT(mapped.len > 0 && !bytes_has_control(buf_bytes(&mapped)));
         EXPECT(imap_name_unmap(&back, buf_bytes(&mapped), '.', false) == 0);
     }
-    int use = imap_special_of_gmail(folder);
-    EXPECT(use < 0 || imap_special_is_gmail(folder));
+    EXPECT(imap_special_of_gmail(folder) == IMAP_SPECIAL_USES || imap_special_is_gmail(folder));
     buf_done(&mapped);
     buf_done(&back);
 }

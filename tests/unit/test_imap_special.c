@@ -13,10 +13,10 @@ static void test_words(void **state)
         assert_int_equal(imap_special_of_attribute(name), use);
     }
     assert_int_equal(imap_special_find(bytes_of("\\junk")), IMAP_SPECIAL_JUNK);
-    assert_int_equal(imap_special_find(bytes_of("Junk")), -1);
-    assert_int_equal(imap_special_find(bytes_of("\\Spam")), -1);
+    assert_int_equal(imap_special_find(bytes_of("Junk")), IMAP_SPECIAL_USES);
+    assert_int_equal(imap_special_find(bytes_of("\\Spam")), IMAP_SPECIAL_USES);
     assert_int_equal(imap_special_of_attribute(bytes_of("\\Spam")), IMAP_SPECIAL_JUNK);
-    assert_int_equal(imap_special_of_attribute(bytes_of("\\HasNoChildren")), -1);
+    assert_int_equal(imap_special_of_attribute(bytes_of("\\HasNoChildren")), IMAP_SPECIAL_USES);
     assert_false(imap_special_is_named(bytes_of("")));
 }
 
@@ -25,9 +25,9 @@ static void test_gmail(void **state)
     (void)state;
     assert_int_equal(imap_special_of_gmail(bytes_of("[Gmail]/Spam")), IMAP_SPECIAL_JUNK);
     assert_int_equal(imap_special_of_gmail(bytes_of("[google mail]/bin")), IMAP_SPECIAL_TRASH);
-    assert_int_equal(imap_special_of_gmail(bytes_of("[Gmail]/Spam/x")), -1);
-    assert_int_equal(imap_special_of_gmail(bytes_of("Spam")), -1);
-    assert_int_equal(imap_special_of_gmail(bytes_of("[Gmail]/")), -1);
+    assert_int_equal(imap_special_of_gmail(bytes_of("[Gmail]/Spam/x")), IMAP_SPECIAL_USES);
+    assert_int_equal(imap_special_of_gmail(bytes_of("Spam")), IMAP_SPECIAL_USES);
+    assert_int_equal(imap_special_of_gmail(bytes_of("[Gmail]/")), IMAP_SPECIAL_USES);
     assert_true(imap_special_is_gmail(bytes_of("[Gmail]/Papierkorb")));
     assert_false(imap_special_is_gmail(bytes_of("Papierkorb")));
 }
