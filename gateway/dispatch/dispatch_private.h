@@ -3,7 +3,7 @@
  *
  *   dispatch.c           offers of the spool, life, counts
  *   dispatch_reload.c    other upstreams while mail flows
- *   dispatch_attempt.c       one delivery under way
+ *   dispatch_attempt.c   one delivery under way
  *   dispatch_upstream.c  one upstream: its timer, and how its account's trouble begins and ends
  *   dispatch_fallback.c  what waits for an upstream in trouble goes elsewhere
  *   dispatch_pace.c      what of an upstream's pace outlives a restart

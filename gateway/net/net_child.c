@@ -32,7 +32,7 @@ struct net_child {
     uv_pipe_t output, error;
     uv_timer_t timer;
     struct buf out, err;
-    int job; /* of the loop's runner; 0: none */
+    int number; /* its number with the loop's runner; 0: none */
     bool started, exited, output_ended, error_ended, deferred, freed;
     unsigned handles; /* not closed yet */
     int64_t status;
@@ -67,9 +67,9 @@ static void close_handle(void *handle)
 /* Ends what is left of it, with its children; on_ended() follows. */
 static void put_down(struct net_child *child)
 {
-    if (child->started && !child->exited && child->job > 0) {
+    if (child->started && !child->exited && child->number > 0) {
         if (child->loop->runner != NULL) {
-            net_runner_kill(child->loop->runner, child->job);
+            net_runner_kill(child->loop->runner, child->number);
         }
         child->exited = true;
     } else if (child->started && !child->exited) {
@@ -182,7 +182,7 @@ static void on_error(uv_stream_t *stream, ssize_t got, const uv_buf_t *data)
 
 /* ---- by the runner ---- */
 
-static void on_job_ended(void *ctx, int status, int number, int error)
+static void on_runner_ended(void *ctx, int status, int number, int error)
 {
     struct net_child *child = ctx;
     child->exited = true;
@@ -225,8 +225,8 @@ static int have_run(struct net_child *child, const char *const *arguments)
         }
         return error;
     }
-    child->job = net_runner_run(child->loop->runner, command, output, error, on_job_ended, child);
-    return child->job < 0 ? -ECHILD : 0;
+    child->number = net_runner_run(child->loop->runner, command, output, error, on_runner_ended, child);
+    return child->number < 0 ? -ECHILD : 0;
 }
 
 bool net_child_may_run(const struct net_loop *loop, const char *const *arguments)

@@ -13,7 +13,7 @@
 #include "base/expect.h"
 #include "net/net_loop_private.h"
 
-struct job {
+struct child {
     int number; /* 0: free */
     net_runner_fn *fn;
     void *ctx;
@@ -26,8 +26,8 @@ struct net_runner {
     uv_poll_t *poll;
     char ***commands;
     size_t count;
-    int last; /* number of a job */
-    struct job jobs[NET_RUNNER_JOBS];
+    int last; /* number of a child */
+    struct child children[NET_RUNNER_CHILDREN];
 };
 
 /* ---- commands ---- */
@@ -75,22 +75,22 @@ int net_runner_find(const struct net_runner *runner, const char *const *argument
     return -1;
 }
 
-/* ---- jobs ---- */
+/* ---- children ---- */
 
-static struct job *job_of(struct net_runner *runner, int number)
+static struct child *running_child(struct net_runner *runner, int number)
 {
-    for (size_t i = 0; i < NET_RUNNER_JOBS; i++) {
-        if (runner->jobs[i].number == number) {
-            return &runner->jobs[i];
+    for (size_t i = 0; i < NET_RUNNER_CHILDREN; i++) {
+        if (runner->children[i].number == number) {
+            return &runner->children[i];
         }
     }
     return NULL;
 }
 
-static void end_job(struct job *job, int status, int signal, int error)
+static void end_child(struct child *child, int status, int signal, int error)
 {
-    struct job ended = *job;
-    *job = (struct job){0};
+    struct child ended = *child;
+    *child = (struct child){0};
     if (ended.fn != NULL) {
         ended.fn(ended.ctx, status, signal, error);
     }
@@ -108,9 +108,9 @@ static void on_gone(struct net_runner *runner)
     close(runner->socket);
     runner->poll = NULL;
     runner->socket = -1;
-    for (size_t i = 0; i < NET_RUNNER_JOBS; i++) {
-        if (runner->jobs[i].number != 0) {
-            end_job(&runner->jobs[i], 0, 0, ECHILD);
+    for (size_t i = 0; i < NET_RUNNER_CHILDREN; i++) {
+        if (runner->children[i].number != 0) {
+            end_child(&runner->children[i], 0, 0, ECHILD);
         }
     }
 }
@@ -122,9 +122,9 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     (void)status, (void)events;
     ssize_t got = recv(runner->socket, &reply, sizeof reply, MSG_DONTWAIT);
     if (got == (ssize_t)sizeof reply) {
-        struct job *job = reply.job > 0 ? job_of(runner, reply.job) : NULL;
-        if (job != NULL) {
-            end_job(job, reply.status, reply.signal, reply.error);
+        struct child *child = reply.child > 0 ? running_child(runner, reply.child) : NULL;
+        if (child != NULL) {
+            end_child(child, reply.status, reply.signal, reply.error);
         }
     } else if (got >= 0 || (errno != EAGAIN && errno != EINTR)) {
         on_gone(runner);
@@ -154,27 +154,27 @@ static int send_request(const struct net_runner *runner, const struct net_runner
 int net_runner_run(struct net_runner *runner, int command, int output, int error, net_runner_fn *fn, void *ctx)
 {
     const int outputs[] = {output, error};
-    struct job *job = runner->socket < 0 ? NULL : job_of(runner, 0);
-    const struct net_runner_request request = {.kind = NET_RUNNER_RUN, .job = runner->last + 1, .command = command};
-    int sent = job == NULL ? -1 : send_request(runner, &request, outputs);
+    struct child *child = runner->socket < 0 ? NULL : running_child(runner, 0);
+    const struct net_runner_request request = {.kind = NET_RUNNER_RUN, .child = runner->last + 1, .command = command};
+    int sent = child == NULL ? -1 : send_request(runner, &request, outputs);
     close(output);
     close(error);
     if (sent < 0) {
         return -1;
     }
     runner->last = runner->last < INT32_MAX - 1 ? runner->last + 1 : 1;
-    *job = (struct job){.number = request.job, .fn = fn, .ctx = ctx};
-    return request.job;
+    *child = (struct child){.number = request.child, .fn = fn, .ctx = ctx};
+    return request.child;
 }
 
 void net_runner_kill(struct net_runner *runner, int number)
 {
-    struct job *job = job_of(runner, number);
-    if (number <= 0 || job == NULL) {
+    struct child *child = running_child(runner, number);
+    if (number <= 0 || child == NULL) {
         return;
     }
-    const struct net_runner_request request = {.kind = NET_RUNNER_KILL, .job = number};
-    job->fn = NULL; /* its place stays taken until it has ended */
+    const struct net_runner_request request = {.kind = NET_RUNNER_KILL, .child = number};
+    child->fn = NULL; /* its place stays taken until it has ended */
     if (runner->socket >= 0) {
         disregard(send_request(runner, &request, NULL));
     }

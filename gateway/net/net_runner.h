@@ -36,27 +36,27 @@ typedef void net_runner_fn(void *ctx, int status, int signal, int error);
 MUST_USE int net_runner_find(const struct net_runner *runner, const char *const *arguments);
 /*
  * Has it run, with these as its standard output and error; they are closed. fn comes once from the loop: with the exit
- * status or the signal that ended it, or errno when it could not be started. The job's number, or -1 when the runner is
+ * status or the signal that ended it, or errno when it could not be started. Its number, or -1 when the runner is
  * gone: fn does not come then.
  */
 MUST_USE int net_runner_run(struct net_runner *runner, int command, int output, int error, net_runner_fn *fn,
                             void *ctx);
-/* Ends the job with all of its processes; fn does not come any more. */
-void net_runner_kill(struct net_runner *runner, int job);
+/* Ends the child with all of its processes; fn does not come any more. */
+void net_runner_kill(struct net_runner *runner, int child);
 
 /* ---- net_runner_process.c ---- */
 
-#define NET_RUNNER_JOBS 64
+#define NET_RUNNER_CHILDREN 64
 
 enum net_runner_kind { NET_RUNNER_RUN, NET_RUNNER_KILL };
 
 struct net_runner_request {
     enum net_runner_kind kind;
-    int job, command;
+    int child, command;
 };
 
 struct net_runner_reply {
-    int job, status, signal, error;
+    int child, status, signal, error;
 };
 
 /* The life of the runner, behind the fork: serves the socket, and does not return. */

@@ -21,19 +21,19 @@
 
 struct process {
     pid_t pid; /* 0: none */
-    int job;
+    int child;
 };
 
 struct serving {
     int socket, signals;
     char *const *const *commands;
     size_t count;
-    struct process processes[NET_RUNNER_JOBS];
+    struct process processes[NET_RUNNER_CHILDREN];
 };
 
-static void reply(const struct serving *serving, int job, int status, int signal, int error)
+static void reply(const struct serving *serving, int child, int status, int signal, int error)
 {
-    const struct net_runner_reply reply = {.job = job, .status = status, .signal = signal, .error = error};
+    const struct net_runner_reply reply = {.child = child, .status = status, .signal = signal, .error = error};
     if (send(serving->socket, &reply, sizeof reply, MSG_NOSIGNAL) < 0) {
         _exit(0); /* nobody is there any more */
     }
@@ -96,11 +96,11 @@ static int start_program(char *const *arguments, const int outputs[2], pid_t *pi
     return error;
 }
 
-static struct process *place_of(struct serving *serving, pid_t pid, int job)
+static struct process *place_of(struct serving *serving, pid_t pid, int child)
 {
-    for (size_t i = 0; i < NET_RUNNER_JOBS; i++) {
+    for (size_t i = 0; i < NET_RUNNER_CHILDREN; i++) {
         struct process *process = &serving->processes[i];
-        if (process->pid == pid && (pid == 0 || job < 0 || process->job == job)) {
+        if (process->pid == pid && (pid == 0 || child < 0 || process->child == child)) {
             return process;
         }
     }
@@ -117,16 +117,16 @@ static void run_one(struct serving *serving, const struct net_runner_request *re
         error = start_program(serving->commands[request->command], outputs, &pid);
     }
     if (error != 0) {
-        reply(serving, request->job, 0, 0, error);
+        reply(serving, request->child, 0, 0, error);
         return;
     }
-    *process = (struct process){.pid = pid, .job = request->job};
+    *process = (struct process){.pid = pid, .child = request->child};
 }
 
-static void kill_job(struct serving *serving, int job)
+static void kill_child(struct serving *serving, int child)
 {
-    for (size_t i = 0; i < NET_RUNNER_JOBS; i++) {
-        if (serving->processes[i].pid > 0 && serving->processes[i].job == job) {
+    for (size_t i = 0; i < NET_RUNNER_CHILDREN; i++) {
+        if (serving->processes[i].pid > 0 && serving->processes[i].child == child) {
             kill(-serving->processes[i].pid, SIGKILL);
         }
     }
@@ -141,7 +141,7 @@ static void collect_result(struct serving *serving)
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         struct process *process = place_of(serving, pid, -1);
         if (process != NULL) {
-            reply(serving, process->job, WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+            reply(serving, process->child, WIFEXITED(status) ? WEXITSTATUS(status) : 0,
                   WIFSIGNALED(status) ? WTERMSIG(status) : 0, 0);
             process->pid = 0;
         }
@@ -174,8 +174,8 @@ static void take_request(struct serving *serving)
     int outputs[2];
     ssize_t got = recvmsg(serving->socket, &message, MSG_CMSG_CLOEXEC);
     if (got != (ssize_t)sizeof request) {
-        for (size_t i = 0; i < NET_RUNNER_JOBS; i++) {
-            kill_job(serving, serving->processes[i].job);
+        for (size_t i = 0; i < NET_RUNNER_CHILDREN; i++) {
+            kill_child(serving, serving->processes[i].child);
         }
         _exit(0);
     }
@@ -183,7 +183,7 @@ static void take_request(struct serving *serving)
     if (request.kind == NET_RUNNER_RUN) {
         run_one(serving, &request, outputs);
     } else {
-        kill_job(serving, request.job);
+        kill_child(serving, request.child);
     }
     for (size_t i = 0; i < 2; i++) {
         if (outputs[i] >= 0) {

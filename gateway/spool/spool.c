@@ -49,7 +49,7 @@ static void on_group(void *ctx)
     }
     spool_chore_take(spool, &group->batch.chores);
     /* The next group goes off before anybody is answered: the disk must not wait until the loop has told a thousand
-     * senders. Who is in doubt does not hold up those behind it, whose sync may even end the doubt. */
+     * senders. A group in limbo does not hold up those behind it, whose sync may even end it. */
     if (group->verdict == STORE_IN_LIMBO) {
         spool_limbo_take(spool, group);
         spool_pump(spool);

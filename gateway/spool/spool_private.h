@@ -32,7 +32,7 @@
 #define SPOOL_WARM_MAX (64u << 10)
 /* How long settlements that could not be written wait, and how long we refuse mail after a failed commit. */
 #define SPOOL_TROUBLE_MS 1000
-/* How long whoever waits for a group in doubt is left without an answer. A client waits ten minutes for the reply to
+/* How long whoever waits for a group in limbo is left without an answer. A client waits ten minutes for the reply to
  * the end of its data (RFC 5321 section 4.5.3.2.6); most programs wait less, and one that gave up has not heard us. */
 #define SPOOL_LIMBO_MS 30000
 /* How long a measurement of the free space is believed. */
@@ -51,7 +51,7 @@ struct spool_job {
 };
 
 struct spool_group {
-    struct list link; /* among those in doubt */
+    struct list link; /* among those in limbo */
     struct spool *spool;
     struct store_batch batch;
     enum store_verdict verdict;
@@ -237,9 +237,9 @@ void spool_scrub_free(struct spool *spool);
 
 /* ---- spool_limbo.c ---- */
 
-/* Takes a group whose verdict is doubt. */
+/* Takes a group whose verdict is STORE_IN_LIMBO. */
 void spool_limbo_take(struct spool *spool, struct spool_group *group);
-/* Asks what became of those in doubt, unless somebody asks already. */
+/* Asks what became of those in limbo, unless somebody asks already. */
 void spool_limbo_resolve(struct spool *spool);
 /* At the end: whoever still waits is told that nobody knows. */
 void spool_limbo_end(struct spool *spool);

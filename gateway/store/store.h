@@ -273,7 +273,7 @@ struct store_ops {
      * has a fault.
      */
     enum store_verdict (*commit)(struct store *store, struct store_batch *batch);
-    /* Of a batch in doubt: what became of it. COMMITTED: its results are valid now. FAILED: it can never come to life
+    /* Of a batch in limbo: what became of it. COMMITTED: its results are valid now. FAILED: it can never come to life
      * any more, whatever happens. */
     enum store_verdict (*resolve)(struct store *store, struct store_batch *batch);
     /*

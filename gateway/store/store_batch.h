@@ -287,7 +287,7 @@ struct store_batch {
     struct fault fault; /* of the whole batch */
     struct store_counts counts;
     struct list chores; /* struct store_chore.link */
-    uint64_t own[2];    /* the store's: what it calls a batch in doubt */
+    uint64_t own[2];    /* the store's: what it calls a batch in limbo */
 };
 
 void store_batch_init(struct store_batch *batch);

@@ -1,6 +1,6 @@
 /*
- * upstream_core - what everything of a pool calls: work comes in, its answer goes out, and the schedule is asked to run,
- * which it does from the loop only. See upstream_private.h.
+ * upstream_core - what everything of a pool calls: work comes in, its answer goes out, and the schedule is asked to
+ * run, which it does from the loop only. See upstream_private.h.
  */
 #include "base/expect.h"
 #include "upstream/upstream_private.h"

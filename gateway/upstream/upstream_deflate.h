@@ -1,6 +1,6 @@
 /*
- * upstream_deflate - COMPRESS=DEFLATE (RFC 4978) as a layer between a connection's engine and its stream: raw deflate both
- * ways. No I/O.
+ * upstream_deflate - COMPRESS=DEFLATE (RFC 4978) as a layer between a connection's engine and its stream: raw deflate
+ * both ways. No I/O.
  *
  * The peer decides how much comes out of an octet that goes in: what is inflated stands in a buffer of a fixed size,
  * and nothing more is taken before the owner has consumed it. What leaves can be cut into stretches that know nothing

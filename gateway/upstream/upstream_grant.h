@@ -1,6 +1,6 @@
 /*
- * upstream_grant - one access token got from where it comes: a file, or a token endpoint (RFC 6749 sections 4.4 and 6, RFC
- * 7523) by libcurl; and how an answer is read. A token never reaches a log or a fault's text.
+ * upstream_grant - one access token got from where it comes: a file, or a token endpoint (RFC 6749 sections 4.4 and 6,
+ * RFC 7523) by libcurl; and how an answer is read. A token never reaches a log or a fault's text.
  */
 #ifndef MAILWEIR_UPSTREAM_UPSTREAM_GRANT_H
 #define MAILWEIR_UPSTREAM_UPSTREAM_GRANT_H

@@ -1,6 +1,6 @@
 /*
- * upstream_pace - what of a pool's pace outlives a restart: octets of the day, pauses that the server asked for, and the
- * mechanism that its login is pinned to. See struct upstream_pace.
+ * upstream_pace - what of a pool's pace outlives a restart: octets of the day, pauses that the server asked for, and
+ * the mechanism that its login is pinned to. See struct upstream_pace.
  *
  * An upstream that merely could not be reached is not among it: after a restart it is tried at once.
  */

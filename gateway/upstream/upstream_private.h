@@ -7,10 +7,10 @@
  *   upstream_members.c     a connection joins its pool, and leaves it
  *   upstream_sasl.c        a login by SCRAM
  *   upstream_probe.c       a message that is taken back
- *   upstream_task.c         one piece of work and what became of it
+ *   upstream_task.c        one piece of work and what became of it
  *   upstream_health.c      is it the message, the session or the account?
  *   upstream_place.c       which address
- *   upstream_backlog.c      what waits, by folder
+ *   upstream_backlog.c     what waits, by folder
  *   upstream_core.c        work comes in, answers go out, the schedule is asked to run
  */
 #ifndef MAILWEIR_UPSTREAM_UPSTREAM_PRIVATE_H

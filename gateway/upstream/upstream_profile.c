@@ -1,6 +1,6 @@
 /*
- * upstream_profile - the table of server kinds; see upstream_profile.h. Figures were measured, or stand in the servers' own
- * documentation.
+ * upstream_profile - the table of server kinds; see upstream_profile.h. Figures were measured, or stand in the servers'
+ * own documentation.
  */
 #include "upstream/upstream_profile.h"
 

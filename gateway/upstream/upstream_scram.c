@@ -1,6 +1,6 @@
 /*
- * upstream_scram - the messages of SCRAM and their arithmetic; see upstream_scram.h. The functions stand in the order of the
- * dialogue.
+ * upstream_scram - the messages of SCRAM and their arithmetic; see upstream_scram.h. The functions stand in the order
+ * of the dialogue.
  */
 #include "upstream/upstream_scram.h"
 

@@ -1,6 +1,6 @@
 /*
- * upstream_task - one piece of work: some messages for one folder, or a search for some in one folder; and what becomes of
- * them. See upstream_private.h.
+ * upstream_task - one piece of work of a connection: some messages for one folder, or a search for some in one folder;
+ * and what becomes of them. See upstream_private.h.
  */
 #include "upstream/upstream_private.h"
 

@@ -1,6 +1,6 @@
 /*
- * upstream_token - when access tokens are fetched, and the one in use; see upstream_token.h. A token never reaches a log or a
- * fault's text.
+ * upstream_token - when access tokens are fetched, and the one in use; see upstream_token.h. A token never reaches a
+ * log or a fault's text.
  */
 #include "upstream/upstream_token.h"
 

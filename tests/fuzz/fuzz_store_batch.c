@@ -1,6 +1,6 @@
 /*
  * fuzz_store_batch - the local store and its model under one history, which the input draws: operations of a batch, claims, bodies, commits that fail or
- * are in doubt, crashes. What they answer and what they keep must be equal. The world is that of tests/unit/test_store_model.c.
+ * are in limbo, crashes. What they answer and what they keep must be equal. The world is that of tests/unit/test_store_model.c.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -3,7 +3,7 @@
  * a store (gateway/store/model), which has no disk and no code in common with it.
  *
  * On the model nothing is torn, so what a world then finds is of the house above the door. The faults of the disk come as
- * the door tells of them: a commit that fails for certain; one whose answer is lost, which is in doubt until somebody asks,
+ * the door tells of them: a commit that fails for certain; one whose answer is lost, which is in limbo until somebody asks,
  * and was written or was not; a question that is not answered; no room; a crash before and behind a commit.
  */
 #ifndef MAILWEIR_SIM_STORE_H

@@ -782,7 +782,7 @@ static void leave_uploads(void *ctx)
     }
 }
 
-/* A crash comes while the batch is in doubt: what of it is on the disk is there afterwards, the whole or nothing. */
+/* A crash comes while the batch is in limbo: what of it is on the disk is there afterwards, the whole or nothing. */
 static void crash_in_limbo(struct store_batch batches[2], bool written)
 {
     struct store *model = w.stores[MODEL];
@@ -1037,7 +1037,7 @@ static void run_histories(uint64_t first, uint64_t count)
     assert_true(count < 100 || (refused > count / 10 && in_limbo_count > count / 100 && twins > count / 10 &&
                                 lost_answers[false] > count / 100 && lost_answers[true] > count / 100));
     print_message("figure: %llu histories agree: %llu operations (%llu refused, %llu repeats), %llu claims, %llu failed"
-                  " commits (%llu in doubt), %llu crashes (%llu while a batch was in doubt, %llu of those written)\n",
+                  " commits (%llu in limbo), %llu crashes (%llu while a batch was in limbo, %llu of those written)\n",
                   (unsigned long long)count, (unsigned long long)operations, (unsigned long long)refused,
                   (unsigned long long)twins, (unsigned long long)claims, (unsigned long long)failed,
                   (unsigned long long)in_limbo_count, (unsigned long long)crashes,

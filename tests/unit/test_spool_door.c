@@ -110,7 +110,7 @@ static int tear_down(void **state)
     return result;
 }
 
-/* ---- doubt ---- */
+/* ---- limbo ---- */
 
 /* Nobody hears of it before it is known; then it is yes, and the delivery is offered as ever. */
 static void test_written_though_the_answer_was_lost(void **state)

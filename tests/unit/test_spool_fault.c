@@ -208,12 +208,12 @@ static void test_transaction_fails(void **state)
 }
 
 /* It may come to life: nobody hears of it before something was written over it, and nothing is accepted meanwhile. */
-static void test_doubt(void **state)
+static void test_limbo(void **state)
 {
     struct fixture *fixture = *state;
     in_limbo = true;
     fail_commits = 5; /* it, what is written over it at once, the next job and the same, the first try a second later */
-    commit(fixture, bytes_of("in doubt"), 1, false);
+    commit(fixture, bytes_of("in limbo"), 1, false);
     run_until(fixture, &fixture->answers, 1);
     assert_int_equal(fail_commits, 0);
     assert_int_equal(fixture->failures, 1);
@@ -224,12 +224,12 @@ static void test_doubt(void **state)
 }
 
 /* Nothing can be written over it until the end: whoever asked hears that nobody knows. */
-static void test_doubt_to_the_end(void **state)
+static void test_limbo_to_the_end(void **state)
 {
     struct fixture *fixture = *state;
     in_limbo = true;
     fail_commits = UINT_MAX;
-    commit(fixture, bytes_of("in doubt"), 1, false);
+    commit(fixture, bytes_of("in limbo"), 1, false);
     spool_close(&fixture->spool);
     fail_commits = 0;
     assert_int_equal(fixture->failures, 1);
@@ -250,8 +250,8 @@ int main(void)
         TEST(test_settlement_in_failed_group),
         TEST(test_clock_jump_while_writes_fail),
         TEST(test_transaction_fails),
-        TEST(test_doubt),
-        TEST(test_doubt_to_the_end),
+        TEST(test_limbo),
+        TEST(test_limbo_to_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

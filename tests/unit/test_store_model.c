@@ -273,7 +273,7 @@ static bool room_fails(struct store_batch batches[2])
     if (verdict == STORE_IN_LIMBO) {
         in_limbo_count++;
         if (local->ops->resolve(local, batch) != STORE_FAILED) {
-            differ("what was written over is still in doubt");
+            differ("what was written over is still in limbo");
         }
     }
     run_chores(local, &batch->chores);

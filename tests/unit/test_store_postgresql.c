@@ -183,7 +183,7 @@ static void end_written(struct store_batch batches[2])
         note_answer(twin);
         link = link->next;
     }
-    compare_texts("the answers of a batch that was in doubt");
+    compare_texts("the answers of a batch that was in limbo");
 }
 
 static bool room_fails(struct store_batch batches[2])
@@ -197,7 +197,7 @@ static bool room_fails(struct store_batch batches[2])
     next_commit = SAYS_YES;
     failed += had_work;
     if (had_work && verdict != (in_limbo ? STORE_IN_LIMBO : STORE_FAILED)) {
-        differ("a commit that %s says %d", in_limbo ? "is in doubt" : "failed", (int)verdict);
+        differ("a commit that %s says %d", in_limbo ? "is in limbo" : "failed", (int)verdict);
     }
     if (verdict == STORE_IN_LIMBO && crashes_then) {
         crash_in_limbo(batches, written);

@@ -9,7 +9,7 @@
  * transaction that failed fails all of them, and the octets they wrote are written over by the next batch.
  *
  * A transaction whose sync failed may lie whole in the index's log all the same, and would come to life after a crash.
- * It is in doubt until another transaction was written over it and synced (resolve): only then it has failed for
+ * It is in limbo until another transaction was written over it and synced (resolve): only then it has failed for
  * certain. To sync again would prove nothing: the kernel would say yes and mean nothing.
  */
 #include <stdio.h>
@@ -66,7 +66,7 @@ static void write_ops(struct local *local, struct store_batch *batch)
     local->gathered = 0;
 }
 
-/* Makes the names of new segments durable; all of them are in doubt when that fails. */
+/* Makes the names of new segments durable; of none of them is it known when that fails. */
 static void sync_names(struct local *local)
 {
     struct fault fault = FAULT_INIT;

@@ -4,7 +4,7 @@
  *
  * All that can be said beforehand goes in one round trip; the COMMIT in another, so that nothing of what the operations
  * answered can be lost with its answer. A COMMIT whose answer is lost, or comes with a warning (a standby that was to
- * have it was not waited for), leaves the batch in doubt: its key is then asked for from a new connection. Whoever
+ * have it was not waited for), leaves the batch in limbo: its key is then asked for from a new connection. Whoever
  * inserts the key waits for the old transaction: if that was committed the key is there, if not it can never be any
  * more.
  */
@@ -238,7 +238,7 @@ static enum store_verdict try_batch(struct postgresql *pg, struct store_batch *b
     pg->change = (struct postgresql_change){0};
     pg->group++;
     pg->running = atomic_load(&pg->epoch);
-    /* A key of its own for each try: one that an earlier try has left in doubt must not answer for this one. */
+    /* A key of its own for each try: one that an earlier try has left in limbo must not answer for this one. */
     batch->own[0] = pg->running;
     batch->own[1] = pg->group;
     /* A connection that breaks from here to the COMMIT takes the transaction with it. */

@@ -206,7 +206,7 @@ BEGIN
     RAISE EXCEPTION 'another node has ended this one (epoch %)', e USING ERRCODE = 'MW001';
   END IF;
   INSERT INTO grp VALUES (e, g);
-  -- Nobody is in doubt for as long as so many batches take.
+  -- No batch is in limbo for as long as so many of them take.
   IF g % 256 = 0 THEN
     DELETE FROM grp WHERE epoch = e AND n < g - 100000;
   END IF;
