@@ -197,21 +197,65 @@ void imapc_engine_body(struct imapc_engine *engine, uint64_t now, struct bytes d
 
 /* ---- the answers ---- */
 
-/* APPENDUID's set names the messages in the order in which they were sent (RFC 4315 section 3). */
-static void take_success(struct imapc_engine *engine, const struct imap_reply *reply)
+/* Whether one of the first `count` messages has the UID. */
+static bool is_named(const struct imapc_appending *append, size_t count, uint32_t uid)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (append->messages[i].uid == uid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * The messages' UIDs, in the order in which they were sent (RFC 4315 section 3): so many were named, or SIZE_MAX where
+ * the answer names none. One that is named again is no other message's.
+ */
+static size_t take_uids(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     struct imapc_appending *append = &engine->append;
     struct bytes set = reply->code_args;
     struct imap_uid_range range;
     size_t i = 0;
     if (!bytes_is_nocase(reply->code, "APPENDUID") || imap_reply_appenduid(&set, &engine->result.uidvalidity) < 0) {
-        return;
+        return SIZE_MAX;
     }
     while (i < append->count && imap_uid_range_next(&set, &range) == 1) {
         for (uint32_t uid = range.first; i < append->count && uid <= range.last && uid != 0; uid++) {
-            append->messages[i++].uid = uid;
-            imapc_mark_passed(engine, engine->result.uidvalidity, uid);
+            if (!is_named(append, i, uid)) {
+                append->messages[i++].uid = uid;
+                imapc_mark_passed(engine, engine->result.uidvalidity, uid);
+            }
         }
+    }
+    return i == 0 ? SIZE_MAX : i;
+}
+
+/* An OK that names fewer messages than it was given contradicts itself: which of them the server keeps is not known,
+ * and each is looked for. It is given one at a time from then on. */
+static void doubt_some(struct imapc_engine *engine, size_t named)
+{
+    struct imapc_appending *append = &engine->append;
+    for (size_t i = 0; i < append->count; i++) {
+        append->messages[i].uid = 0;
+    }
+    if (engine->options.habits != NULL) {
+        engine->options.habits->no_batches = true;
+    }
+    engine->result.reached = append->count;
+    fault_set(&engine->result.fault, FAULT_UNCERTAIN, "appenduid", "append",
+              "the server said OK to %zu messages and named the UIDs of %zu: which of them it keeps is not known",
+              append->count, named);
+}
+
+static void take_success(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    size_t named = take_uids(engine, reply);
+    if (named < engine->append.count) {
+        doubt_some(engine, named);
+    } else {
+        engine->append.filed = true;
     }
 }
 
@@ -289,7 +333,6 @@ void imapc_append_reply(struct imapc_engine *engine, const struct imap_reply *re
         return;
     }
     if (reply->status == IMAP_STATUS_OK) {
-        append->filed = true;
         imapc_room_used(engine);
         take_success(engine, reply);
         if (append->without_keywords) {

@@ -444,6 +444,12 @@ const struct imap_capabilities *imapc_engine_capabilities(const struct imapc_eng
     return &engine->capabilities;
 }
 
+bool imapc_engine_takes_batches(const struct imapc_engine *engine)
+{
+    const struct imapc_habits *habits = engine->options.habits;
+    return (engine->capabilities.has & IMAP_CAP_MULTIAPPEND) != 0 && (habits == NULL || !habits->no_batches);
+}
+
 const struct imap_namespaces *imapc_engine_namespaces(const struct imapc_engine *engine)
 {
     return &engine->namespaces;

@@ -254,6 +254,8 @@ const char *imapc_engine_phase(const struct imapc_engine *engine); /* for tests 
  * our own; or "". Valid until the next call. */
 const char *imapc_engine_said(const struct imapc_engine *engine);
 const struct imap_capabilities *imapc_engine_capabilities(const struct imapc_engine *engine);
+/* Whether the server takes several messages in one APPEND, for all that is known. */
+bool imapc_engine_takes_batches(const struct imapc_engine *engine);
 /* The personal one first; the delimiter and prefixes of folders. */
 const struct imap_namespaces *imapc_engine_namespaces(const struct imapc_engine *engine);
 

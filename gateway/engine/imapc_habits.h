@@ -62,6 +62,7 @@ struct imapc_habits {
     bool no_initial;                /* SASL-IR is offered, and not understood */
     bool no_authenticate;           /* AUTHENTICATE PLAIN is offered, and not understood: LOGIN */
     bool login_next; /* AUTHENTICATE PLAIN was refused without a code, and has never worked: the next try is by LOGIN */
+    bool no_batches; /* its OK behind several messages named fewer UIDs: they go one at a time */
     bool delimiter_known;
     uint64_t delimiter_at;
     char delimiter; /* by LIST "" ""; 0: none */

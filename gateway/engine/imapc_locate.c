@@ -202,9 +202,11 @@ void imapc_examine_reply(struct imapc_engine *engine, const struct imap_reply *r
     } else if (reply->status == IMAP_STATUS_OK) {
         begin_windows(engine);
     } else if (!imapc_set_aside(engine, reply)) {
-        engine->result.sight = refusal.create                ? DOUBT_SIGHT_MISSING
-                               : refusal.class == FAULT_PERM ? DOUBT_SIGHT_REFUSED
-                                                             : DOUBT_SIGHT_FAILED;
+        /* A BAD that nobody understands may be the server's own trouble (RFC 9051 section 7.1.3), and pass. */
+        bool for_good = refusal.class == FAULT_PERM && !refusal.general;
+        engine->result.sight = refusal.create ? DOUBT_SIGHT_MISSING
+                               : for_good     ? DOUBT_SIGHT_REFUSED
+                                              : DOUBT_SIGHT_FAILED;
         end_windows(engine);
     }
 }

@@ -8,8 +8,11 @@
 /* A longer pause is not believed. */
 #define PAUSE_MAX_MS UINT64_C(3600000)
 
-/* DOUBT: it tells of the server's trouble, and not of this message: the store may have had it by then. */
-enum { ACCOUNT = 1, CREATE = 2, CROWDED = 4, SICK = 8, GENERAL = 16, DOUBT = 32 };
+/*
+ * DOUBT: it tells of the server's trouble, and not of this message: the store may have had it by then. PLAIN: words
+ * without a code, which do not promise that nothing was done, as RFC 5530 has codes do.
+ */
+enum { ACCOUNT = 1, CREATE = 2, CROWDED = 4, SICK = 8, GENERAL = 16, DOUBT = 32, PLAIN = 64 };
 
 /* Response codes. */
 static const struct row {
@@ -125,12 +128,12 @@ static const struct row words[] = {
     {"overload", FAULT_TEMP, "unavailable", ACCOUNT | DOUBT},
     {"timed out", FAULT_TEMP, "unavailable", SICK | DOUBT},
     {"timeout", FAULT_TEMP, "unavailable", SICK | DOUBT},
-    {"locked", FAULT_TEMP, "inuse", 0},
-    {"not lock", FAULT_TEMP, "inuse", 0},
-    {"obtain lock", FAULT_TEMP, "inuse", 0},
-    {"acquire lock", FAULT_TEMP, "inuse", 0},
-    {"in use", FAULT_TEMP, "inuse", 0},
-    {"busy", FAULT_TEMP, "inuse", 0},
+    {"locked", FAULT_TEMP, "inuse", PLAIN},
+    {"not lock", FAULT_TEMP, "inuse", PLAIN},
+    {"obtain lock", FAULT_TEMP, "inuse", PLAIN},
+    {"acquire lock", FAULT_TEMP, "inuse", PLAIN},
+    {"in use", FAULT_TEMP, "inuse", PLAIN},
+    {"busy", FAULT_TEMP, "inuse", PLAIN},
     {"try again", FAULT_TEMP, "refused", GENERAL},
     {"try later", FAULT_TEMP, "refused", GENERAL},
     {"temporar", FAULT_TEMP, "refused", GENERAL},
@@ -316,7 +319,8 @@ struct imapc_refusal imapc_refusal_about(const struct imap_reply *reply, struct 
                                   .crowded = (row->flags & CROWDED) != 0,
                                   .sick = (row->flags & SICK) != 0,
                                   .general = (row->flags & GENERAL) != 0,
-                                  .doubtful = (row->flags & (DOUBT | GENERAL)) != 0,
+                                  .plain = (row->flags & (PLAIN | GENERAL)) != 0,
+                                  .doubtful = (row->flags & (DOUBT | PLAIN | GENERAL)) != 0,
                                   .retry_after_ms = pause_of(reply->text)};
 }
 

@@ -85,7 +85,7 @@ void imapc_note_refusal(struct imapc_engine *engine, const struct imap_reply *re
     engine->result.retry_after_ms = refusal.retry_after_ms;
     engine->result.reached = engine->append.reached;
     engine->result.doubtful =
-        engine->append.reached > 0 && refusal.doubtful && !(refusal.general && engine->options.plain_refusals_certain);
+        engine->append.reached > 0 && refusal.doubtful && !(refusal.plain && engine->options.plain_refusals_certain);
     fault_set(&engine->result.fault, refusal.class, refusal.code, engine->phases[engine->phase].name, "%.*s",
               (int)reply->text.len, (const char *)reply->text.ptr);
 }

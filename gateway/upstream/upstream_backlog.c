@@ -145,7 +145,7 @@ size_t upstream_backlog_demand(const struct upstream_pool *pool)
     for (const struct list *link = pool->ring.next; link != &pool->ring; link = link->next) {
         const struct upstream_backlog *folder = LIST_ITEM(link, const struct upstream_backlog, link);
         size_t wanted = folder->waiting_count;
-        if (pool->batches) {
+        if (pool->batches && !pool->habits.no_batches) {
             wanted = (wanted + UPSTREAM_BATCH_SPILL - 1) / UPSTREAM_BATCH_SPILL;
         } else if (wanted + folder->busy > most) {
             wanted = most > folder->busy ? (size_t)most - folder->busy : 0;

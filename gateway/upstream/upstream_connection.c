@@ -303,8 +303,7 @@ static bool start_next(struct upstream_connection *connection)
         return true;
     }
     if (!pool->draining && !left && !connection->sick && !upstream_health_is_down(pool)) {
-        const struct imap_capabilities *capabilities = imapc_engine_capabilities(connection->engine);
-        bool can_batch = (capabilities->has & IMAP_CAP_MULTIAPPEND) != 0;
+        bool can_batch = imapc_engine_takes_batches(connection->engine);
         connection->task =
             connection->held != NULL ? upstream_task_take_append(pool, can_batch) : upstream_task_take(pool, can_batch);
     }

@@ -17,11 +17,10 @@ static void report_connected(struct upstream_pool *pool, const struct upstream_c
 
 void upstream_members_joined(struct upstream_pool *pool, struct upstream_connection *connection)
 {
-    const struct imap_capabilities *capabilities = imapc_engine_capabilities(connection->engine);
     upstream_place_connected(pool, connection);
     upstream_health_reached(pool, connection);
     pool->certificate_expires = net_stream_tls_peer_expires(connection->stream);
-    pool->batches = (capabilities->has & IMAP_CAP_MULTIAPPEND) != 0 && pool->account.settings[UPSTREAM_BATCH] > 1;
+    pool->batches = imapc_engine_takes_batches(connection->engine) && pool->account.settings[UPSTREAM_BATCH] > 1;
     report_connected(pool, connection);
     upstream_core_kick(pool); /* one connection stands: the others may follow */
 }

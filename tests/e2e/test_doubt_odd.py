@@ -58,14 +58,16 @@ class Odd:
         self.away = False
 
 
+class Lies(Session):
+    """What it says of UIDs is not so: lies = (what is true, what is said)."""
+
+    def send(self, text):
+        super().send(text.replace(*self.fake.odd.lies) if isinstance(text, str) else text)
+
+
 class OtherValidityInOk(Odd):
     """APPENDUID of the message before names another UIDVALIDITY."""
-    good = 1
-
-    class session(Session):
-        def send(self, text):
-            text = text.replace("[APPENDUID 1000 ", "[APPENDUID 999 ") if isinstance(text, str) else text
-            super().send(text)
+    good, session, lies = 1, Lies, ("[APPENDUID 1000 ", "[APPENDUID 999 ")
 
 
 class OtherValidityInOkAndGone(OtherValidityInOk):
@@ -74,12 +76,7 @@ class OtherValidityInOkAndGone(OtherValidityInOk):
 
 class UidOfAnotherFolder(Odd):
     """APPENDUID of the message before names a UID far beyond all that there are; much has come since."""
-    good = 1
-
-    class session(Session):
-        def send(self, text):
-            text = text.replace("[APPENDUID 1000 1]", "[APPENDUID 1000 90001]") if isinstance(text, str) else text
-            super().send(text)
+    good, session, lies = 1, Lies, ("[APPENDUID 1000 1]", "[APPENDUID 1000 90001]")
 
     def meanwhile(self):
         fill(self.fake, 230)
@@ -134,13 +131,26 @@ class Noise(Odd):
 
 class LostInTheLook(Odd):
     """The connection ends in the look, four times."""
-    ends = 0
+    ends, words = 0, "cut"
 
     def then(self, step, session, facts):
         if step in ("examine", "fetch") and self.ends < 4:
             self.ends += 1
-            return "cut"
+            return self.words
         return None
+
+
+class PuzzledInTheLook(LostInTheLook):
+    """It says BAD to the look, four times: who knows why."""
+    words = "BAD out of order"
+
+
+class RefusesTheLook(LostInTheLook):
+    words = "NO not now"
+
+
+class ForgetsTheLook(LostInTheLook):
+    words = "OK whatever"
 
 
 class NotSelectable(Odd):
@@ -216,6 +226,14 @@ class RefusedAndKept(Odd):
         return None
 
 
+class RefusedAsLockedAndKept(RefusedAndKept):
+    words = "NO mailbox is locked"
+
+
+class RefusedAsBusyAndKept(RefusedAndKept):
+    words = "NO server busy"
+
+
 class RefusedForUnavailableAndKept(RefusedAndKept):
     words = "NO [UNAVAILABLE] later"
 
@@ -226,15 +244,10 @@ class RefusedForServerbugAndKept(RefusedAndKept):
 
 class FewerUids(Odd):
     """Of what is filed it tells no UID, or of another one."""
-    notes = ("",)
+    notes, session, lies = ("",), Lies, ("[APPENDUID 1000 1]", "[APPENDUID 1000 ]")
 
     def fault(self, step, session, **facts):
         return None
-
-    class session(Session):
-        def send(self, text):
-            text = text.replace("[APPENDUID 1000 1]", "[APPENDUID 1000 ]") if isinstance(text, str) else text
-            super().send(text)
 
 
 class BeginsWithBlank(Odd):
@@ -254,8 +267,8 @@ class BeginsWithBody(Odd):
     prefix = b"\r\n"
 
 
-KINDS = [BeginsWithBlank, BeginsWithTab, BeginsWithIds, BeginsWithBody, OtherValidityInOk, OtherValidityInOkAndGone, UidOfAnotherFolder, SetBack, SameUidTwice, Noise, LostInTheLook, NotSelectable, Unreadable, NoBound, SameUidAgain,
-         ExpungedInTheLook, RefusedAndKept, RefusedForUnavailableAndKept, RefusedForServerbugAndKept, FewerUids]
+KINDS = [BeginsWithBlank, BeginsWithTab, BeginsWithIds, BeginsWithBody, OtherValidityInOk, OtherValidityInOkAndGone, UidOfAnotherFolder, SetBack, SameUidTwice, Noise, LostInTheLook, PuzzledInTheLook, RefusesTheLook, ForgetsTheLook, NotSelectable, Unreadable, NoBound, SameUidAgain,
+         ExpungedInTheLook, RefusedAndKept, RefusedAsLockedAndKept, RefusedAsBusyAndKept, RefusedForUnavailableAndKept, RefusedForServerbugAndKept, FewerUids]
 
 
 def send(gateway, name, odd, number):

@@ -13,11 +13,13 @@ struct world {
     struct fault fault;
     bool have_result, closed, wants_tls;
     char mechanism[40]; /* of SASL */
+    struct imapc_habits habits;
 };
 
 static void start(struct world *world, struct imapc_engine_options options)
 {
     *world = (struct world){0};
+    imapc_habits_init(&world->habits);
     options.username = "u";
     options.password = "p";
     options.greeting_timeout_ms = 1000;
@@ -86,7 +88,8 @@ static void log_in(struct world *world, const char *capabilities)
 {
     char text[400];
     snprintf(text, sizeof text, "* PREAUTH [CAPABILITY IMAP4rev1 UIDPLUS %s] ready\r\n", capabilities);
-    start(world, (struct imapc_engine_options){.tls = true, .literal_max = 100, .message_max = 50});
+    start(world,
+          (struct imapc_engine_options){.tls = true, .literal_max = 100, .message_max = 50, .habits = &world->habits});
     say(world, 0, text);
     say(world, 0, "AAAAAA1 OK\r\n");
     assert_true(imapc_engine_is_ready(world->engine));
@@ -111,6 +114,68 @@ static void test_batch(void **state)
     assert_int_equal(messages[0].uid, 7);
     assert_int_equal(messages[1].uid, 3);
     assert_int_equal(messages[2].uid, 4);
+    end(&world);
+}
+
+/* What an OK names of three messages: as many as there are, or more, are filed; of fewer nobody knows which they are. */
+static const struct {
+    const char *code;
+    uint32_t uids[3];
+    bool filed;
+} named[] = {
+    {"", {0, 0, 0}, true},
+    {"[APPENDUID 9 3:5] ", {3, 4, 5}, true},
+    {"[APPENDUID 9 5:3] ", {3, 4, 5}, true},
+    {"[APPENDUID 9 8,7,6] ", {8, 7, 6}, true},
+    {"[APPENDUID 9 3:9] ", {3, 4, 5}, true},
+    {"[APPENDUID 9 1:4294967295] ", {1, 2, 3}, true},
+    {"[APPENDUID 9 3:4,4:5] ", {3, 4, 5}, true},
+    {"[APPENDUID 9 0] ", {0, 0, 0}, true},
+    {"[APPENDUID 9 *] ", {0, 0, 0}, true},
+    {"[APPENDUID 9 ] ", {0, 0, 0}, true},
+    {"[APPENDUID 9 3] ", {0, 0, 0}, false},
+    {"[APPENDUID 9 3:4] ", {0, 0, 0}, false},
+    {"[APPENDUID 9 3,3,3] ", {0, 0, 0}, false},
+    {"[APPENDUID 9 3:4,4] ", {0, 0, 0}, false},
+    {"[APPENDUID 9 3,x,5] ", {0, 0, 0}, false},
+};
+
+static void test_batch_named(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++) {
+        struct imapc_message messages[3] = {{.size = 5}, {.size = 5}, {.size = 5}};
+        struct world world;
+        char line[100];
+        log_in(&world, "MULTIAPPEND LITERAL+");
+        imapc_engine_append(world.engine, 0, "A", messages, 3);
+        say(&world, 0, "");
+        snprintf(line, sizeof line, "AAAAAA2 OK %sdone\r\n", named[i].code);
+        say(&world, 0, line);
+        assert_true(world.have_result && imapc_engine_is_ready(world.engine));
+        for (size_t k = 0; k < 3; k++) {
+            assert_int_equal(messages[k].uid, named[i].uids[k]);
+        }
+        assert_int_equal(world.result.fault.class, named[i].filed ? FAULT_NONE : FAULT_UNCERTAIN);
+        assert_int_equal(world.result.reached, named[i].filed ? 0 : 3);
+        assert_int_equal(imapc_engine_takes_batches(world.engine), named[i].filed);
+        end(&world);
+    }
+}
+
+/* One message is filed by its OK, whatever that names. */
+static void test_one_named(void **state)
+{
+    (void)state;
+    struct imapc_message message = {.size = 5};
+    struct world world;
+    log_in(&world, "MULTIAPPEND LITERAL+");
+    imapc_engine_append(world.engine, 0, "A", &message, 1);
+    say(&world, 0, "");
+    say(&world, 0, "AAAAAA2 OK [APPENDUID 9 4:7] done\r\n");
+    assert_int_equal(world.result.fault.class, FAULT_NONE);
+    assert_int_equal(message.uid, 4);
+    assert_true(imapc_engine_takes_batches(world.engine));
     end(&world);
 }
 
@@ -276,6 +341,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_starttls_injection),
         cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_batch_named),
+        cmocka_unit_test(test_one_named),
         cmocka_unit_test(test_batch_refused_in_the_middle),
         cmocka_unit_test(test_too_big),
         cmocka_unit_test(test_deadline_follows_octets),

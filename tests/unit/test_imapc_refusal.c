@@ -157,6 +157,47 @@ static void test_kinds(void **state)
     assert_false(about("T NO [LIMIT] x", "").general);
 }
 
+/* What a server says of an APPEND that has come whole, and whether it may have kept it: a code of RFC 5530 that says
+ * what was not done is believed, and so are words about room, size, name and rights; other words without a code only
+ * where they are known to leave nothing behind. */
+static const struct {
+    const char *line;
+    bool doubtful, plain;
+} doubts[] = {
+    {"T NO [UNAVAILABLE] x", true, false},
+    {"T NO [SERVERBUG] x", true, false},
+    {"T NO [CONTACTADMIN] x", true, false},
+    {"T NO [CORRUPTION] x", true, false},
+    {"T NO [EXPUNGEISSUED] x", true, false},
+    {"T NO timed out", true, false},
+    {"T NO x", true, true},
+    {"T BAD x", true, true},
+    {"T NO [X-OWN] x", true, true},
+    {"T NO mailbox is locked", true, true},
+    {"T NO could not lock it", true, true},
+    {"T NO unable to obtain lock", true, true},
+    {"T NO failed to acquire lock", true, true},
+    {"T NO it is in use", true, true},
+    {"T BAD busy", true, true},
+    {"T NO [INUSE] locked", false, false},
+    {"T NO [LIMIT] x", false, false},
+    {"T NO [OVERQUOTA] x", false, false},
+    {"T NO over quota", false, false},
+    {"T NO [NOPERM] x", false, false},
+    {"T NO [TRYCREATE] x", false, false},
+    {"T NO message too large", false, false},
+};
+
+static void test_doubts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof doubts / sizeof doubts[0]; i++) {
+        struct imapc_refusal refusal = about(doubts[i].line, "");
+        assert_int_equal(refusal.doubtful, doubts[i].doubtful);
+        assert_int_equal(refusal.plain, doubts[i].plain);
+    }
+}
+
 static const struct {
     const char *line;
     bool of_command;
@@ -185,6 +226,7 @@ static void test_logins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_names),
-                                       cmocka_unit_test(test_kinds), cmocka_unit_test(test_logins)};
+                                       cmocka_unit_test(test_kinds), cmocka_unit_test(test_doubts),
+                                       cmocka_unit_test(test_logins)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
