@@ -21,7 +21,7 @@
 /* ---- commits that fail when they are told to ---- */
 
 static enum { SAYS_YES, REFUSES, LOSES_IT, LOSES_THE_ANSWER } next_commit;
-static bool sends_commit;
+static bool sends_commit, loses_word; /* the answer to the next question is lost */
 
 int __real_postgresql_send(struct postgresql_link *link, const char *sql, const struct postgresql_values *values,
                            struct fault *fault);
@@ -55,6 +55,26 @@ int __wrap_postgresql_gather(struct postgresql_link *link, size_t count, postgre
         result = -1;
     }
     next_commit = is_commit ? SAYS_YES : next_commit;
+    return result;
+}
+
+PGresult *__real_postgresql_ask(struct postgresql_link *link, const char *sql, const struct postgresql_values *values,
+                                bool octets, struct fault *fault);
+PGresult *__wrap_postgresql_ask(struct postgresql_link *link, const char *sql, const struct postgresql_values *values,
+                                bool octets, struct fault *fault);
+
+PGresult *__wrap_postgresql_ask(struct postgresql_link *link, const char *sql, const struct postgresql_values *values,
+                                bool octets, struct fault *fault)
+{
+    PGresult *result = __real_postgresql_ask(link, sql, values, octets, fault);
+    if (loses_word) {
+        loses_word = false;
+        assert_non_null(result);
+        PQclear(result);
+        postgresql_link_close(link);
+        fault_set(fault, FAULT_LOCAL, "down", "test", "the connection was lost");
+        return NULL;
+    }
     return result;
 }
 
@@ -205,6 +225,10 @@ static bool room_fails(struct store_batch batches[2])
     }
     if (verdict == STORE_IN_LIMBO) {
         in_limbo_count++;
+        loses_word = chance(40);
+        if (loses_word && store->ops->resolve(store, batch) != STORE_IN_LIMBO) {
+            differ("a question of which the answer was lost says what became of a batch");
+        }
         if (store->ops->resolve(store, batch) != (written ? STORE_COMMITTED : STORE_FAILED)) {
             differ("what was%s written is said to be otherwise", written ? "" : " not");
         }

@@ -335,28 +335,46 @@ static bool is_replicated(struct postgresql *pg, struct fault *fault)
            !pg->writer.had_notice;
 }
 
-enum store_verdict postgresql_resolve(struct store *store, struct store_batch *batch)
+/* The key that says of a batch's own key that nothing was written with it; no batch has such a number. */
+#define VOID_KEY (INT64_C(1) << 62)
+
+/*
+ * Our key goes in in the place of the batch's, so that this can never be committed any more; beside it goes one that
+ * says so. It stays true whatever becomes of this answer: the key alone would be taken for the batch's by whoever asks
+ * again. 1: it was written; 0: it was not, and never will be; -1.
+ */
+static int ask_key(struct postgresql *pg, const struct store_batch *batch, struct fault *fault)
 {
-    struct postgresql *pg = postgresql_of(store);
-    struct fault fault = FAULT_INIT;
+    static const char sql[] =
+        "WITH mine AS (INSERT INTO grp VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING 1),"
+        " none AS (INSERT INTO grp SELECT $1, $3 FROM mine)"
+        " SELECT NOT EXISTS (SELECT FROM mine) AND NOT EXISTS (SELECT FROM grp WHERE epoch = $1 AND n = $3)";
     arena_clear(pg->arena);
     struct postgresql_values values = postgresql_values_new(pg->arena);
     postgresql_add_number(&values, (int64_t)batch->own[0]);
     postgresql_add_number(&values, (int64_t)batch->own[1]);
-    PGresult *result = postgresql_ask(&pg->writer, "INSERT INTO grp VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING 1",
-                                      &values, false, &fault);
-    if (result == NULL) {
+    postgresql_add_number(&values, (int64_t)batch->own[1] | VOID_KEY);
+    PGresult *result = postgresql_ask(&pg->writer, sql, &values, false, fault);
+    int written = result == NULL ? -1 : postgresql_truth_at(result, 0, 0);
+    PQclear(result);
+    return written;
+}
+
+enum store_verdict postgresql_resolve(struct store *store, struct store_batch *batch)
+{
+    struct postgresql *pg = postgresql_of(store);
+    struct fault fault = FAULT_INIT;
+    int written = ask_key(pg, batch, &fault);
+    if (written < 0) {
         undo(pg);
         return STORE_IN_LIMBO;
     }
-    bool is_ours = PQntuples(result) == 1, is_safe = !pg->writer.had_notice;
-    PQclear(result);
-    if (is_ours) {
-        pg->writer.had_notice = false;
-        return is_safe ? STORE_FAILED : STORE_IN_LIMBO;
-    }
+    /* What this server alone knows, its standby may know otherwise. */
     if (!is_replicated(pg, &fault)) {
         return STORE_IN_LIMBO;
+    }
+    if (written == 0) {
+        return STORE_FAILED;
     }
     keep_uploads(batch);
     return STORE_COMMITTED;

@@ -151,7 +151,8 @@ static PGresult *lock_message(struct postgresql *pg, const char *id, struct faul
     struct postgresql_values values = postgresql_values_new(pg->arena);
     postgresql_add_text(&values, id);
     return postgresql_ask(&pg->writer,
-                          "SELECT m.seq, m.sender, d.number, d.state, d.handed <> 0, d.uncertain FROM message m"
+                          "SELECT m.seq, m.sender, d.number, d.state, d.handed <> 0, d.uncertain, d.doubt"
+                          " FROM message m"
                           " JOIN delivery d ON d.message = m.seq WHERE m.id = $1 AND m.open > 0 ORDER BY d.number"
                           " FOR UPDATE",
                           &values, false, fault);
@@ -177,6 +178,17 @@ static int send_old(struct postgresql *pg, const struct store_reroute *reroute, 
     return send_change(pg, &wanted, arena_text(pg->arena, note), fault);
 }
 
+/* Whether a copy may lie where one of those that give way was to go. */
+static bool is_noted(PGresult *rows)
+{
+    bool noted = false;
+    for (int row = 0; row < PQntuples(rows); row++) {
+        bool may_lie = postgresql_truth_at(rows, row, 5) || store_doubt_is_noted(PQgetvalue(rows, row, 6));
+        noted = noted || (is_open(rows, row) && may_lie);
+    }
+    return noted;
+}
+
 static int replace_all(struct postgresql *pg, struct store_reroute *reroute, PGresult *rows, struct fault *fault)
 {
     int last = PQntuples(rows) - 1;
@@ -187,7 +199,7 @@ static int replace_all(struct postgresql *pg, struct store_reroute *reroute, PGr
     for (size_t i = 0; i < reroute->count; i++, sent++) {
         struct mail_delivery delivery = reroute->deliveries[i];
         delivery.number = (unsigned)postgresql_number_at(rows, last, 2) + 1 + (unsigned)i;
-        delivery.doubt = reroute->doubtful > 0 ? "noted=1" : NULL;
+        delivery.doubt = is_noted(rows) ? STORE_DOUBT_NOTED : NULL;
         if (send_more(pg, (uint64_t)postgresql_number_at(rows, 0, 0), PQgetvalue(rows, 0, 1), &delivery, fault) != 0) {
             return -1;
         }
@@ -239,7 +251,7 @@ static PGresult *lock_divertible(struct postgresql *pg, const struct store_diver
     postgresql_add_number(&values, divert->limit);
     return postgresql_ask(&pg->writer,
                           "SELECT d.message, d.number, m.id, m.sender, d.detail, now_ms(),"
-                          " (SELECT max(l.number) FROM delivery l WHERE l.message = d.message) FROM delivery d"
+                          " (SELECT max(l.number) FROM delivery l WHERE l.message = d.message), d.doubt FROM delivery d"
                           " JOIN message m ON m.seq = d.message WHERE d.state = 0 AND d.handed = 0 AND d.fallback <> ''"
                           " AND d.upstream = $1 AND NOT d.uncertain AND (d.message, d.number) > ($2, $3)"
                           " ORDER BY d.message, d.number LIMIT $4 FOR UPDATE OF d",
@@ -270,6 +282,7 @@ static int divert_one(struct postgresql *pg, struct store_divert *divert, PGresu
     if (store_meta_read_delivery(postgresql_bytes_at(rows, row, 4), divert->arena, &delivery, fault) != 0) {
         return -1;
     }
+    delivery.doubt = PQgetvalue(rows, row, 7); /* as it is by now; the other is what it was born with */
     int goes = store_divert_goes(divert, &delivery, diverted);
     if (goes <= 0) {
         fault_set(goes < 0 ? fault : NULL, FAULT_LOCAL, "too-large", "spool",
