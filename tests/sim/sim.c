@@ -23,27 +23,41 @@ struct sim_event {
     sim_fn *fn; /* NULL: cancelled */
     void *ctx;
     unsigned life; /* 0: the world's */
+    unsigned machine;
+};
+
+struct machine {
+    unsigned life;
+    int64_t wall_offset;
+    uint64_t paused_until; /* 0: it never stood still */
+    sim_fn *on_crash;
+    void *on_crash_ctx;
 };
 
 static struct {
     uint64_t seed, now, order, count;
-    int64_t wall_offset;
     bool verbose;
-    unsigned life;
     struct sim_event **heap;
     size_t len, size;
     uint64_t hash;
     struct sim_random random;
-    sim_fn *on_crash;
-    void *on_crash_ctx;
-    jmp_buf *escape; /* where a crash of the gateway's code goes */
+    struct machine machines[SIM_MACHINES];
+    unsigned machine; /* that runs */
+    jmp_buf *escape;  /* where a crash of the gateway's code goes */
 } sim;
+
+static struct machine *this_machine(void)
+{
+    return &sim.machines[sim.machine];
+}
 
 void sim_begin(uint64_t seed, bool verbose)
 {
     sim.seed = seed;
     sim.verbose = verbose;
-    sim.life = 1;
+    for (size_t i = 0; i < SIM_MACHINES; i++) {
+        sim.machines[i].life = 1;
+    }
     sim.hash = 0xCBF29CE484222325u;
     setvbuf(stderr, NULL, _IOLBF, 4096);
     sim_random_init(&sim.random, seed, "gateway", 0);
@@ -59,14 +73,19 @@ uint64_t sim_now(void)
     return sim.now;
 }
 
+int64_t sim_wall_right(void)
+{
+    return WALL_BEGIN + (int64_t)(sim.now / SIM_MS);
+}
+
 int64_t sim_wall(void)
 {
-    return WALL_BEGIN + (int64_t)(sim.now / SIM_MS) + sim.wall_offset;
+    return sim_wall_right() + this_machine()->wall_offset;
 }
 
 void sim_jump(int64_t milliseconds)
 {
-    sim.wall_offset += milliseconds;
+    this_machine()->wall_offset += milliseconds;
 }
 
 struct sim_random *sim_gateway_random(void)
@@ -76,7 +95,43 @@ struct sim_random *sim_gateway_random(void)
 
 unsigned sim_life(void)
 {
-    return sim.life;
+    return this_machine()->life;
+}
+
+/* ---- machines ---- */
+
+unsigned sim_machine(void)
+{
+    return sim.machine;
+}
+
+unsigned sim_machine_enter(unsigned machine)
+{
+    unsigned before = sim.machine;
+    EXPECT(machine < SIM_MACHINES);
+    sim.machine = machine;
+    return before;
+}
+
+void sim_machine_pause(unsigned machine, uint64_t us)
+{
+    EXPECT(machine < SIM_MACHINES);
+    sim.machines[machine].paused_until = sim.now + us;
+}
+
+bool sim_machine_was_paused(unsigned machine, uint64_t since_us)
+{
+    EXPECT(machine < SIM_MACHINES);
+    return sim.machines[machine].paused_until > 0 && sim.now < sim.machines[machine].paused_until + since_us;
+}
+
+bool sim_is_undisturbed(void)
+{
+    bool disturbed = false;
+    for (size_t i = 0; i < SIM_MACHINES; i++) {
+        disturbed = disturbed || sim.machines[i].life > 1 || sim.machines[i].paused_until > 0;
+    }
+    return !disturbed;
 }
 
 /* ---- the heap ---- */
@@ -126,7 +181,8 @@ static struct sim_event *pop(void)
 static struct sim_event *add(uint64_t delay_us, sim_fn *fn, void *ctx, unsigned life)
 {
     struct sim_event *event = expect_calloc(1, sizeof *event);
-    *event = (struct sim_event){.time = sim.now + delay_us, .order = sim.order++, .fn = fn, .ctx = ctx, .life = life};
+    *event = (struct sim_event){
+        .time = sim.now + delay_us, .order = sim.order++, .fn = fn, .ctx = ctx, .life = life, .machine = sim.machine};
     push(event);
     return event;
 }
@@ -138,7 +194,7 @@ struct sim_event *sim_after(uint64_t delay_us, sim_fn *fn, void *ctx)
 
 struct sim_event *sim_gateway_after(uint64_t delay_us, sim_fn *fn, void *ctx)
 {
-    return add(delay_us, fn, ctx, sim.life);
+    return add(delay_us, fn, ctx, this_machine()->life);
 }
 
 void sim_cancel(struct sim_event **event)
@@ -153,18 +209,18 @@ void sim_cancel(struct sim_event **event)
 
 void sim_on_crash(sim_fn *fn, void *ctx)
 {
-    sim.on_crash = fn;
-    sim.on_crash_ctx = ctx;
+    this_machine()->on_crash = fn;
+    this_machine()->on_crash_ctx = ctx;
 }
 
 void sim_crash(void)
 {
-    sim.life++;
+    this_machine()->life++;
     sim_fiber_crash();
     if (sim.escape != NULL) {
         sim_leave();
     }
-    sim.on_crash(sim.on_crash_ctx);
+    this_machine()->on_crash(this_machine()->on_crash_ctx);
 }
 
 void sim_leave(void)
@@ -183,17 +239,33 @@ bool sim_guard(sim_fn *fn, void *ctx)
         return true;
     }
     sim.escape = outer;
-    sim.on_crash(sim.on_crash_ctx);
+    this_machine()->on_crash(this_machine()->on_crash_ctx);
     return false;
+}
+
+/* The event comes when its machine goes on, if that stands still. */
+static bool put_off(struct sim_event *event)
+{
+    uint64_t until = sim.machines[event->machine].paused_until;
+    bool waits = event->life != 0 && event->time < until;
+    if (waits) {
+        event->time = until;
+        push(event);
+    }
+    return waits;
 }
 
 static void run_event(struct sim_event *event)
 {
+    if (put_off(event)) {
+        return;
+    }
     sim_fn *fn = event->fn;
     void *ctx = event->ctx;
     bool is_gateway = event->life != 0;
-    bool is_dead = fn == NULL || (is_gateway && event->life != sim.life);
+    bool is_dead = fn == NULL || (is_gateway && event->life != sim.machines[event->machine].life);
     sim.now = event->time;
+    sim.machine = is_gateway ? event->machine : 0;
     free(event);
     if (is_dead) {
         return;

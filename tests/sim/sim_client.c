@@ -441,6 +441,17 @@ static void send_proxy_header(struct sim_client *client)
     sim_link_send(client->link, bytes_of(header));
 }
 
+/* Where there are several gateways, what stands in front of them knows nothing of how they are. */
+static struct sim_link *connect_somewhere(struct sim_client *client, const struct sim_link_trouble *trouble)
+{
+    unsigned nodes = sim_setup_nodes();
+    unsigned node = nodes > 1 ? (unsigned)sim_random_between(&client->random, 0, nodes - 1) : 0;
+    unsigned before = sim_machine_enter(node);
+    struct sim_link *link = sim_link_connect(client->listener->port, "127.0.0.1", &events, client, trouble);
+    sim_machine_enter(before);
+    return link;
+}
+
 static void on_begin(void *ctx)
 {
     struct sim_client *client = ctx;
@@ -449,7 +460,7 @@ static void on_begin(void *ctx)
         return;
     }
     sim_faults_link(&trouble);
-    client->link = sim_link_connect(client->listener->port, "127.0.0.1", &events, client, &trouble);
+    client->link = connect_somewhere(client, &trouble);
     if (client->link == NULL) {
         sim_client_try_later(client);
         return;

@@ -49,7 +49,13 @@ static const struct kind {
                               20 * SIM_SECOND, 2},
     [SIM_FAULT_RELOAD] = {"reload", BY_TIME, 0, 1 * SIM_SECOND, 30 * SIM_SECOND, 6},
     [SIM_FAULT_OPERATOR] = {"operator", BY_TIME, 0, 0, 1000000, 16},
+    [SIM_FAULT_PAUSE] = {"node stands still", BY_TIME, 0, 1 * SIM_SECOND, 60 * SIM_SECOND, 10},
+    [SIM_FAULT_STORE_CUT] = {"way to the database broken", BY_TIME, 0, 1 * SIM_SECOND, 40 * SIM_SECOND, 14},
+    [SIM_FAULT_QUORUM] = {"standby away", BY_TIME, 0, 1 * SIM_SECOND, 20 * SIM_SECOND, 8},
+    [SIM_FAULT_FAILOVER] = {"failover of the database", BY_TIME, 0, 100 * SIM_MS, 10 * SIM_SECOND, 8},
 };
+
+_Static_assert(SIM_FAULT_KINDS <= 32, "kinds are bits of an unsigned");
 
 static struct {
     struct sim_fault faults[SIM_FAULTS_MAX];

@@ -46,6 +46,11 @@ enum sim_fault_kind {
     SIM_FAULT_CLOCK_FULL, /* it jumps back on a disk that takes nothing for a while: what waits cannot be given its new time */
     SIM_FAULT_RELOAD,   /* rules are changed and loaded, or the gateway is stopped and started */
     SIM_FAULT_OPERATOR, /* somebody works on the queue */
+    /* Of several nodes. */
+    SIM_FAULT_PAUSE,     /* one stands still for a while */
+    SIM_FAULT_STORE_CUT, /* its way to the database is broken for a while, in one direction or both, or slow */
+    SIM_FAULT_QUORUM,    /* the database's standby hears nothing for a while */
+    SIM_FAULT_FAILOVER,  /* the database is lost; its standby takes its place a while later */
     SIM_FAULT_KINDS
 };
 

@@ -19,6 +19,7 @@ struct sim_fiber {
     sim_fn *fn;
     void *ctx;
     bool is_used, is_over, has_crashed;
+    unsigned machine; /* that it runs on */
     uint64_t sleep_us;
 };
 
@@ -64,6 +65,7 @@ struct sim_fiber *sim_fiber_new(sim_fn *fn, void *ctx)
     fiber->fn = fn;
     fiber->ctx = ctx;
     fiber->is_used = true;
+    fiber->machine = sim_machine();
     fiber->is_over = fiber->has_crashed = false;
     make_context(fiber);
     return fiber;
@@ -118,7 +120,7 @@ void sim_fiber_crash(void)
 {
     struct sim_fiber *current = fibers.current;
     for (struct sim_fiber *fiber = fibers.all; fiber != NULL; fiber = fiber->next) {
-        fiber->is_used = false;
+        fiber->is_used = fiber->is_used && fiber->machine != sim_machine();
     }
     if (current != NULL) {
         current->has_crashed = true;

@@ -96,7 +96,7 @@ static void check_uid(struct store *store, uint64_t message, const json_t *deliv
         matches = matches || (filing->uid[i] == uid && filing->validity[i] == validity);
     }
     /* Without UIDPLUS nobody tells it; and a crash or a lost answer may leave it untold. */
-    bool is_told = filing->has_uidplus && number_of(delivery, "attempts") == 1 && sim_life() == 1 &&
+    bool is_told = filing->has_uidplus && number_of(delivery, "attempts") == 1 && sim_is_undisturbed() &&
                    filing->count == 1 && filing->lost == 0;
     if (!matches && (uid != 0 || is_told)) {
         sim_fail("the story of delivery %s has UID %llu (validity %llu), its server %u (%u)", id,

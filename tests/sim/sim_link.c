@@ -10,6 +10,9 @@
 #include "base/expect.h"
 #include "sim_net_private.h"
 
+/* A gateway that stood still has let go of what is not its own any more so long after. */
+#define LETS_GO ((uint64_t)SIM_SECOND)
+
 static struct list links;
 static bool begun;
 static uint64_t link_number;
@@ -69,6 +72,15 @@ uint64_t sim_link_delay(struct sim_link *link)
         sim_say("a link falls silent for %llu s", (unsigned long long)(link->trouble.stall_us / SIM_SECOND));
     }
     return sim_now() + delay < link->quiet_until ? link->quiet_until - sim_now() : delay;
+}
+
+/* Something that the gateway's end does, when what is under way is there. */
+static struct sim_event *in_gateway(struct sim_link *link, sim_fn *fn)
+{
+    unsigned before = sim_machine_enter(link->machine);
+    struct sim_event *event = sim_gateway_after(sim_link_delay(link), fn, link);
+    sim_machine_enter(before);
+    return event;
 }
 
 /* How much of a wire moves at once; cut short where the link is to break. Sets *breaks_r when it breaks behind it. */
@@ -171,7 +183,7 @@ void sim_link_plan_in(struct sim_link *link)
     bool has_more = link->in.data.len > 0 || (link->in.fin && !link->in.ended);
     bool takes = stream->fn != NULL && !stream->paused && stream->input.len < stream->limits.input_max;
     if (has_more && (takes || stream->finishing)) {
-        link->in.event = sim_gateway_after(sim_link_delay(link), deliver_in, link);
+        link->in.event = in_gateway(link, deliver_in);
     }
 }
 
@@ -246,6 +258,7 @@ struct sim_link *sim_link_new(const struct sim_link_events *events, void *ctx)
     sim_random_init(&link->random, sim_seed(), "link", link_number++);
     list_init(&link->all);
     list_append(&links, &link->all);
+    link->machine = sim_machine();
     link->events = events;
     link->ctx = ctx;
     link->latency = sim_random_chance(&link->random, 20) ? 80 * SIM_MS : 400;
@@ -259,7 +272,7 @@ void sim_link_expect_tls(struct sim_link *link)
     link->gateway_tls = true;
     sim_link_plan_out(link);
     if (link->in.event == NULL) {
-        link->in.event = sim_gateway_after(sim_link_delay(link), deliver_in, link);
+        link->in.event = in_gateway(link, deliver_in);
     }
 }
 
@@ -308,7 +321,7 @@ void sim_link_reset(struct sim_link **link_ref)
 
 bool sim_link_is_held(const struct sim_link *link)
 {
-    return link->stream != NULL && !link->stream->finishing;
+    return link->stream != NULL && !link->stream->finishing && !sim_machine_was_paused(link->machine, LETS_GO);
 }
 
 static void on_crash_heard(void *ctx)
@@ -342,7 +355,7 @@ void sim_link_crash(void)
     LIST_EACH(at, &links)
     {
         struct sim_link *link = LIST_ITEM(at, struct sim_link, all);
-        if (link->stream != NULL) {
+        if (link->stream != NULL && link->machine == sim_machine()) {
             link->stream = NULL;
             link->in.event = NULL; /* was the gateway's */
             sim_cancel(&link->out.event);

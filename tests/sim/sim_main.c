@@ -37,6 +37,7 @@ static const struct world {
     {"states", WORLD_STATES_FAULTS, world_states, false},
     {"spool-on-model", WORLD_SPOOL_FAULTS, world_spool, true},
     {"gateway-on-model", WORLD_GATEWAY_FAULTS, world_gateway, true},
+    {"cluster", WORLD_CLUSTER_FAULTS, world_cluster, false},
     {"gateway", WORLD_GATEWAY_FAULTS, world_gateway, false},
 };
 
@@ -265,11 +266,11 @@ static int run_single(const struct options *options)
 
 static int usage(void)
 {
-    fprintf(
-        stderr,
-        "usage: mailweir-sim [--world NAME] --seed N [--without 1,4] [-v]\n"
-        "       mailweir-sim [--world NAME] --seeds A..B [--jobs N] [--stop]\n"
-        "worlds: gateway (unless another is named), spool, flood, backlog, states, gateway-on-model, spool-on-model\n");
+    fprintf(stderr,
+            "usage: mailweir-sim [--world NAME] --seed N [--without 1,4] [-v]\n"
+            "       mailweir-sim [--world NAME] --seeds A..B [--jobs N] [--stop]\n"
+            "worlds: gateway (unless another is named), spool, flood, backlog, states, cluster, gateway-on-model,\n"
+            "spool-on-model\n");
     return 2;
 }
 

@@ -18,10 +18,10 @@ struct net_file {
     bool is_lock;
 };
 
-static struct {
+static struct lock {
     unsigned life; /* of the holder; 0: free. One lock is enough for one gateway */
     char path[200];
-} lock;
+} locks[SIM_MACHINES];
 
 static int failed(struct fault *fault, const char *verb, const char *path, int error)
 {
@@ -66,7 +66,7 @@ int net_file_close(struct net_file **file, struct fault *fault)
         return 0;
     }
     if ((*file)->is_lock) {
-        lock.life = 0;
+        locks[sim_machine()].life = 0;
     }
     sim_disk_release((*file)->inode);
     free((*file)->path);
@@ -249,7 +249,8 @@ int net_file_read_all(const char *path, struct buf *out, struct fault *fault)
 
 int net_file_lock(struct net_file **file_r, const char *path, struct fault *fault)
 {
-    if (lock.life == sim_life() && strcmp(lock.path, path) == 0) {
+    struct lock *lock = &locks[sim_machine()];
+    if (lock->life == sim_life() && strcmp(lock->path, path) == 0) {
         fault_set(fault, FAULT_LOCAL, "locked", path, "%s is locked by process 1", path);
         return -1;
     }
@@ -258,8 +259,8 @@ int net_file_lock(struct net_file **file_r, const char *path, struct fault *faul
     if (error != 0) {
         return failed(fault, "open the lock", path, error);
     }
-    lock.life = sim_life();
-    snprintf(lock.path, sizeof lock.path, "%s", path);
+    lock->life = sim_life();
+    snprintf(lock->path, sizeof lock->path, "%s", path);
     *file_r = wrap(inode, path);
     (*file_r)->is_lock = true;
     return 0;

@@ -37,12 +37,12 @@ struct net_lane {
     bool freed;
 };
 
-/* All of this life: who waits for one of them has the others go on. */
-static struct {
+/* All of a machine's present life: who waits for one of them has the others go on. */
+static struct lanes {
     struct net_lane *items[LANES_MAX];
     size_t count;
     unsigned life;
-} lanes;
+} lanes[SIM_MACHINES];
 
 struct net_lane *net_lane_new(struct net_loop *loop, const char *name)
 {
@@ -51,10 +51,11 @@ struct net_lane *net_lane_new(struct net_loop *loop, const char *name)
     lane->writes = strcmp(name, "disk") == 0;
     list_init(&lane->queued);
     list_init(&lane->worked);
-    lanes.count = lanes.life == sim_life() ? lanes.count : 0;
-    lanes.life = sim_life();
-    EXPECT(lanes.count < LANES_MAX);
-    lanes.items[lanes.count++] = lane;
+    struct lanes *here = &lanes[sim_machine()];
+    here->count = here->life == sim_life() ? here->count : 0;
+    here->life = sim_life();
+    EXPECT(here->count < LANES_MAX);
+    here->items[here->count++] = lane;
     return lane;
 }
 
@@ -181,12 +182,13 @@ void net_lane_free(struct net_lane **lane_ref)
     for (unsigned i = 0; lane->parts[0] != NULL && i < WORKERS; i++) {
         net_lane_free(&lane->parts[i]);
     }
+    const struct lanes *here = &lanes[sim_machine()];
     while (lane->waiting > 0) {
         work_on(lane);
         finish_one(lane);
-        for (size_t i = 0; lane->sleep_us > 0 && i < lanes.count; i++) {
-            if (lanes.items[i] != lane && lanes.items[i]->fiber != NULL) {
-                work_on(lanes.items[i]);
+        for (size_t i = 0; lane->sleep_us > 0 && i < here->count; i++) {
+            if (here->items[i] != lane && here->items[i]->fiber != NULL) {
+                work_on(here->items[i]);
             }
         }
     }

@@ -18,15 +18,21 @@ struct net_listener {
     void *ctx;
 };
 
-static struct net_listener *listeners[LISTENERS_MAX];
+static struct net_listener *of_machines[SIM_MACHINES][LISTENERS_MAX];
+
+static struct net_listener **listeners_here(void)
+{
+    return of_machines[sim_machine()];
+}
 
 void sim_listeners_crash(void)
 {
-    memset(listeners, 0, sizeof listeners);
+    memset(listeners_here(), 0, sizeof of_machines[0]);
 }
 
 static struct net_listener *listener_at(uint16_t port)
 {
+    struct net_listener *const *listeners = listeners_here();
     for (size_t i = 0; i < LISTENERS_MAX; i++) {
         if (listeners[i] != NULL && listeners[i]->address.port == port) {
             return listeners[i];
@@ -82,6 +88,7 @@ int net_listener_open(struct net_listener **listener_r, struct net_loop *loop, c
         fault_set(fault, FAULT_LOCAL, "eaddrinuse", address->host, "cannot listen on port %u", address->port);
         return -1;
     }
+    struct net_listener **listeners = listeners_here();
     for (size_t i = 0; i < LISTENERS_MAX; i++) {
         if (listeners[i] == NULL) {
             struct net_listener *listener = expect_calloc(1, sizeof *listener);
@@ -102,6 +109,7 @@ uint16_t net_listener_port(const struct net_listener *listener)
 
 void net_listener_free(struct net_listener **listener)
 {
+    struct net_listener **listeners = listeners_here();
     for (size_t i = 0; *listener != NULL && i < LISTENERS_MAX; i++) {
         if (listeners[i] == *listener) {
             listeners[i] = NULL;

@@ -22,6 +22,7 @@ struct wire {
 
 struct sim_link {
     struct list all;
+    unsigned machine;          /* of the gateway at the other end */
     struct net_stream *stream; /* NULL: the gateway's end is closed */
     bool peer_gone;
     const struct sim_link_events *events;
@@ -39,6 +40,7 @@ struct sim_link {
 
 struct net_stream {
     struct net_loop *loop;
+    unsigned machine;
     struct net_stream_limits limits;
     net_stream_fn *fn;
     void *ctx;

@@ -17,7 +17,9 @@ static void tell(void *ctx);
 static void plan_tell(struct net_stream *stream)
 {
     if (stream->event == NULL && !stream->freed) {
+        unsigned before = sim_machine_enter(stream->machine);
         stream->event = sim_gateway_after(0, tell, stream);
+        sim_machine_enter(before);
     }
 }
 
@@ -80,6 +82,7 @@ struct net_stream *sim_stream_new(struct net_loop *loop, const struct net_stream
 {
     struct net_stream *stream = expect_calloc(1, sizeof *stream);
     stream->loop = loop;
+    stream->machine = sim_machine();
     stream->limits = *limits;
     buf_init(&stream->input, limits->input_max);
     return stream;

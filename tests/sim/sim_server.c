@@ -210,7 +210,9 @@ static void plan(struct sim_session *session)
 {
     if (session->event == NULL) {
         struct sim_random *random = &session->server->random;
-        uint64_t most = sim_random_chance(random, 3) ? 20 * (uint64_t)SIM_SECOND : 5 * SIM_MS;
+        bool is_slow = sim_random_chance(random, 3);
+        uint64_t slow = session->server->is_prompt ? LATE_MOST : 20 * (uint64_t)SIM_SECOND;
+        uint64_t most = is_slow ? slow : 5 * SIM_MS;
         most = session->link == NULL ? LATE_MOST : most;
         uint64_t delay = sim_random_between(random, 50, session->server->is_steady ? 500 : most);
         uint64_t busy = session->busy_until > sim_now() ? session->busy_until - sim_now() : 0;
@@ -394,6 +396,11 @@ void sim_server_set_pace(struct sim_server *server, uint64_t message_us)
     server->is_steady = true;
     server->pace_us = message_us;
     server->most = server->connections;
+}
+
+void sim_server_set_prompt(struct sim_server *server)
+{
+    server->is_prompt = true;
 }
 
 void sim_server_set_batches(struct sim_server *server, uint64_t message_us)

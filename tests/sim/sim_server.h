@@ -29,6 +29,8 @@ void sim_server_set_standby(struct sim_server *server, uint64_t lag_us);
 void sim_server_set_down(struct sim_server *server, bool is_down);
 /* From now on it works at one pace: so long for each message, and without a delay for all the rest; all that were drawn are left out. */
 void sim_server_set_pace(struct sim_server *server, uint64_t message_us);
+/* It executes what it has heard within "settle", also while the connection stands: what takes over from a node that stands still counts on that. */
+void sim_server_set_prompt(struct sim_server *server);
 /* What the account may do from now on; by reference, NULL: as much as there is. */
 struct sim_budget;
 void sim_server_set_budget(struct sim_server *server, struct sim_budget *budget);

@@ -41,6 +41,7 @@ struct sim_server {
     unsigned most;        /* ... and that this server takes at once */
     struct sim_random random;
     bool is_down, is_throttled, is_silent;
+    bool is_prompt;            /* never slower than "settle" */
     bool is_steady;            /* at one pace: */
     uint64_t pace_us;          /* for each message */
     struct sim_budget *budget; /* NULL: none */

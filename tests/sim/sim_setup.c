@@ -49,7 +49,18 @@ static struct {
     uint64_t wanted_us;      /* ... since when, virtual time */
     uint64_t taken_us;       /* when a load last ended well */
     unsigned connections[2]; /* to the upstreams */
-} setup;
+    unsigned nodes;
+} setup = {.nodes = 1};
+
+void sim_setup_set_nodes(unsigned nodes)
+{
+    setup.nodes = nodes;
+}
+
+unsigned sim_setup_nodes(void)
+{
+    return setup.nodes;
+}
 
 bool sim_setup_has_fallback(enum sim_place place)
 {

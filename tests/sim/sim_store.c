@@ -42,6 +42,7 @@ struct broken {
 
 static struct {
     bool model;
+    const struct store_ops *other; /* or NULL */
     struct list broken;
     struct store *kept; /* the model, as it was left */
     struct list lost;
@@ -336,7 +337,12 @@ void sim_store_choose(bool model)
     chosen.model = model;
 }
 
+void sim_store_use(const struct store_ops *store)
+{
+    chosen.other = store;
+}
+
 const struct store_ops *sim_store(void)
 {
-    return chosen.model ? &ops : &local_store;
+    return chosen.other != NULL ? chosen.other : chosen.model ? &ops : &local_store;
 }

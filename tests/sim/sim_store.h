@@ -13,7 +13,9 @@
 
 /* Before the world begins. */
 void sim_store_choose(bool model);
-/* The kind that this world's gateway opens. */
+/* Or another kind, of a world's own. */
+void sim_store_use(const struct store_ops *store);
+/* The kind that this world's gateways open. */
 const struct store_ops *sim_store(void);
 
 #endif

@@ -24,8 +24,18 @@ void world_health(const struct spool *spool);
 void world_spool(void);
 
 /* The whole gateway between SMTP clients and IMAP servers. */
-#define WORLD_GATEWAY_FAULTS ((1u << SIM_FAULT_KINDS) - 1)
+#define WORLD_GATEWAY_FAULTS ((1u << SIM_FAULT_PAUSE) - 1)
 void world_gateway(void);
+
+/* Several gateways on one database, which fails, too. */
+#define WORLD_CLUSTER_FAULTS                                                                                           \
+    (1u << SIM_FAULT_CRASH | 1u << SIM_FAULT_CRASH_DISK | 1u << SIM_FAULT_WRITE_ERROR | 1u << SIM_FAULT_SYNC_ERROR |   \
+     1u << SIM_FAULT_READ_ERROR | 1u << SIM_FAULT_BREAK | 1u << SIM_FAULT_COMMIT_CUT | 1u << SIM_FAULT_CUT_BEFORE |    \
+     1u << SIM_FAULT_REFUSE | 1u << SIM_FAULT_KEEP_NO | 1u << SIM_FAULT_KEEP_PART | 1u << SIM_FAULT_BATCH |            \
+     1u << SIM_FAULT_CROWD | 1u << SIM_FAULT_THROTTLE | 1u << SIM_FAULT_SERVER_DOWN | 1u << SIM_FAULT_UIDVALIDITY |    \
+     1u << SIM_FAULT_TLS | 1u << SIM_FAULT_CLOCK | 1u << SIM_FAULT_RELOAD | 1u << SIM_FAULT_PAUSE |                    \
+     1u << SIM_FAULT_STORE_CUT | 1u << SIM_FAULT_QUORUM | 1u << SIM_FAULT_FAILOVER)
+void world_cluster(void);
 
 /*
  * The whole gateway under more than it can do at once: a flood of one sender into one folder, an upstream that is down or silent, large

@@ -180,8 +180,9 @@ static void hand_deliveries(struct model *model, struct store_hand *hand)
     for (size_t i = 0; i < hand->count; i++) {
         const struct store_hand_key *key = &hand->keys[i];
         struct model_delivery *delivery = model_find(model, key->key);
-        hand->given[i] = delivery != NULL && delivery->state == STORE_STATE_WAITING && delivery->handed != model->run &&
-                         delivery->due_ms == key->due && delivery->attempts == key->attempts;
+        hand->given[i] = delivery != NULL && delivery->state == STORE_STATE_WAITING &&
+                         !model_is_in_hands(model, delivery) && delivery->due_ms == key->due &&
+                         delivery->attempts == key->attempts;
         if (hand->given[i]) {
             if (!model_is_doubtful(model, delivery)) {
                 model_set_text(&delivery->doubt, key->doubt);
@@ -307,6 +308,7 @@ static void set_entry(struct map *map, const char *name, const char *text)
 /* The first pause is the one that is kept. */
 static void set_pause(struct model *model, struct store_pause *pause)
 {
+    model->changed++;
     pause->since_ms = model_now(model);
     if (!pause->paused && pause->upstream[0] == '\0') {
         map_free(&model->pauses, free);
@@ -358,7 +360,10 @@ static void run_op(struct model *model, struct store_op *op)
         model_forget_old(model, &op->forget);
         break;
     case STORE_CLOCK:
-        move_clock(model, &op->clock);
+        /* Of several nodes none says what time it is. */
+        if (model->last_epoch == 0) {
+            move_clock(model, &op->clock);
+        }
         break;
     case STORE_HEARD:
         hear_message(model, op->heard.id);
@@ -509,6 +514,7 @@ static void close_all(struct store *store)
     map_free(&model->pauses, free);
     map_free(&model->memos, free);
     map_free(&model->cursors, free);
+    model_node_free_all(model);
     free(model);
 }
 
@@ -522,6 +528,9 @@ static int open_new(struct store **store_r, const struct store_options *options,
     model->run = 1;
     model->next_message = 1;
     list_init(&model->messages);
+    list_init(&model->nodes);
+    list_init(&model->slots);
+    list_init(&model->keys);
     model->pauses = map_new(SIZE_MAX / 4, NULL);
     model->memos = map_new(SIZE_MAX / 4, NULL);
     model->cursors = map_new(SIZE_MAX / 4, NULL);

@@ -49,7 +49,7 @@ static void set_one(struct model *model, struct model_delivery *delivery, struct
     if (!store_verb_next(set->verb, delivery->state, &to)) {
         return;
     }
-    if (delivery->handed == model->run) {
+    if (model_is_in_hands(model, delivery)) {
         set->busy++;
         return;
     }
@@ -114,7 +114,7 @@ void model_reroute(struct model *model, struct store_reroute *reroute)
         struct model_delivery *delivery = model_delivery_at(link);
         if (!store_state_is_settled(delivery->state)) {
             noted = noted || model_is_doubtful(model, delivery) || store_doubt_is_noted(delivery->doubt);
-            reroute->busy += delivery->handed == model->run;
+            reroute->busy += model_is_in_hands(model, delivery);
             reroute->doubtful += model_is_doubtful(model, delivery);
         }
     }

@@ -48,9 +48,9 @@ static struct model_delivery *next_due(const struct claiming *claiming, const in
         LIST_EACH(inner, &model_message_at(link)->deliveries)
         {
             struct model_delivery *delivery = model_delivery_at(inner);
-            if (waits(claiming, delivery) && delivery->due_ms <= now_ms && delivery->handed != claiming->model->run &&
-                (turn == NULL || delivery->turn == *turn) && !is_taken(claiming, delivery) &&
-                is_earlier(delivery, found)) {
+            if (waits(claiming, delivery) && delivery->due_ms <= now_ms &&
+                !model_is_in_hands(claiming->model, delivery) && (turn == NULL || delivery->turn == *turn) &&
+                !is_taken(claiming, delivery) && is_earlier(delivery, found)) {
                 found = delivery;
             }
         }

@@ -48,6 +48,18 @@ struct model_delivery *model_find(struct model *model, struct store_key key)
     return NULL;
 }
 
+struct model_node *model_find_node(const struct model *model, uint64_t epoch)
+{
+    LIST_EACH(link, &model->nodes)
+    {
+        struct model_node *node = LIST_ITEM(link, struct model_node, link);
+        if (node->epoch == epoch) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
 static void free_delivery(struct model_delivery *delivery)
 {
     char *const texts[] = {delivery->upstream, delivery->folder, delivery->rule, delivery->fallback, delivery->doubt};
@@ -140,7 +152,14 @@ void model_note(struct model_delivery *delivery, int64_t at_ms, const char *text
 
 bool model_is_doubtful(const struct model *model, const struct model_delivery *delivery)
 {
-    return delivery->uncertain || (delivery->handed != 0 && delivery->handed != model->run);
+    return delivery->uncertain || (delivery->handed != 0 && !model_is_in_hands(model, delivery));
+}
+
+bool model_is_in_hands(const struct model *model, const struct model_delivery *delivery)
+{
+    const struct model_node *node = model_find_node(model, delivery->handed);
+    bool lives = node != NULL && node->ended_ms == 0;
+    return delivery->handed != 0 && (delivery->handed == model->run || lives);
 }
 
 bool model_is_behind(const struct model_delivery *delivery, struct store_key after)

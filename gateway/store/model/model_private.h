@@ -59,11 +59,43 @@ struct model_pause {
     char upstream[256], by[256];
 };
 
+/* One of several that share the model; see model.h. */
+struct model_node {
+    struct list link;
+    uint64_t epoch;
+    char name[MODEL_NAME_MAX];
+    int64_t lease_until_ms;
+    int64_t ended_ms; /* 0: it lives */
+    bool draining;
+    char *state;
+};
+
+/* Connections of a node to an account. */
+struct model_slot {
+    struct list link;
+    char account[256];
+    uint64_t epoch;
+    unsigned held, wanted;
+    int64_t free_at_ms; /* of a node that was ended; 0 */
+    bool turn;
+};
+
+/* What became of a batch: it was written, or it never can be any more. */
+struct model_key {
+    struct list link;
+    uint64_t epoch, number;
+    bool written;
+};
+
 struct model {
     struct store store;
     int64_t (*wall)(void *ctx);
     void *clock;
-    uint64_t run, next_message;
+    uint64_t run; /* in whose hands is what is handed out now: a life, or the epoch of a node */
+    uint64_t next_message;
+    struct list nodes, slots, keys;
+    uint64_t last_epoch;
+    int64_t changed;           /* by operators or the end of a node */
     uint64_t learnt, unlearnt; /* as the index keeps them: the last message of each ... */
     int64_t unlearnt_ms;       /* ... and when it was settled */
     struct list messages;
@@ -95,6 +127,7 @@ struct model_message *model_find_seq(struct model *model, uint64_t seq);
 void model_copy_bytes(struct buf *to, struct bytes data);
 struct model_message *model_find_id(struct model *model, const char *id);
 struct model_delivery *model_find(struct model *model, struct store_key key);
+struct model_node *model_find_node(const struct model *model, uint64_t epoch);
 void model_forget(struct model_message *message);
 void model_set_text(char **text, const char *value);
 void model_add_delivery(struct model *model, struct model_message *message, const struct store_row *row);
@@ -104,6 +137,8 @@ void model_redirect(struct model_delivery *delivery, const struct store_row *row
 void model_settle(struct model *model, struct model_message *message);
 void model_note(struct model_delivery *delivery, int64_t at_ms, const char *text);
 bool model_is_doubtful(const struct model *model, const struct model_delivery *delivery);
+/* Whether it is in the hands of somebody who lives. */
+bool model_is_in_hands(const struct model *model, const struct model_delivery *delivery);
 /* The arena is to be freed. An envelope in the model is one that was written. */
 struct mail_envelope model_envelope(const struct model_message *message, struct arena **arena_r);
 /* Whether the selection chooses the delivery; its `after` is not looked at. */
@@ -119,6 +154,12 @@ void model_forget_old(struct model *model, struct store_forget *forget);
 bool model_fits(const struct store_search *search, struct model_message *message);
 void model_learn(struct model *model, struct store_learn *learn);
 void model_erase(struct model *model, struct store_erase *erase);
+/* model_node.c */
+void model_node_free_all(struct model *model);
+void model_node_copy_all(struct model *to, const struct model *from);
+/* model_slots.c */
+void model_slots_share(struct model *model, uint64_t epoch, struct store_beat *beat);
+void model_slots_forget(struct model *model, uint64_t epoch);
 /* model_claim.c */
 MUST_USE int model_claim(struct store *store, struct store_claim *claim, struct fault *fault);
 /* model_ask.c */

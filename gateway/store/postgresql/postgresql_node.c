@@ -12,12 +12,8 @@
 #include "base/expect.h"
 #include "net/net_poll.h"
 #include "store/postgresql/postgresql_private.h"
+#include "store/store_lease.h"
 
-/* How long a lease lasts that is not renewed, when nothing else is said; how long after it a node is taken for dead;
- * and how long before it that node stops by itself. */
-#define LEASE_MS  15000
-#define GRACE_MS  3000
-#define MARGIN_MS 3000
 /* How often, and after how long, it is asked again whether an earlier start of ours has gone. */
 #define GONE_TRIES 20
 #define GONE_MS    50
@@ -35,7 +31,7 @@ static int64_t ask_number(struct postgresql_link *link, const char *sql, const s
 
 static uint64_t lease_of(const struct postgresql *pg)
 {
-    return pg->options.lease_ms == 0 ? LEASE_MS : pg->options.lease_ms;
+    return store_lease_of(pg->options.lease_ms);
 }
 
 /* Each in a transaction of its own: what was in many hands is much. How many deliveries that were; -1. */
@@ -79,7 +75,7 @@ static int64_t take_over_dead(struct postgresql *pg, struct postgresql_link *lin
     struct postgresql_values values = postgresql_values_new(arena);
     postgresql_add_number(&values, (int64_t)atomic_load(&pg->epoch));
     postgresql_add_text(&values, name);
-    postgresql_add_number(&values, GRACE_MS);
+    postgresql_add_number(&values, STORE_LEASE_GRACE_MS);
     postgresql_add_truth(&values, same);
     /* Asked only at the start: a node that runs has its own name itself, and whoever else runs under it is alive. */
     if (same) {
@@ -252,7 +248,7 @@ int postgresql_beat(struct store *store, struct store_beat *beat, struct fault *
     beat->taken = beat->takeovers = 0;
     /* It stops by itself before others may take over, so that two never append the same delivery, as long as clocks
      * run equally fast within one lease; what time it is, they need not agree about. */
-    beat->lease_ms = lease_of(pg) - MARGIN_MS;
+    beat->lease_ms = store_lease_relied(lease_of(pg));
     int held = renew(pg, beat, arena, fault);
     beat->is_ended = held == 0;
     int64_t taken = held < 0 ? -1 : take_over_dead(pg, &pg->beater, false, name, &beat->takeovers, fault);

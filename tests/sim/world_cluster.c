@@ -1,0 +1,322 @@
+/*
+ * world_cluster - three gateways on one database, between simulated SMTP clients and IMAP servers: nodes die, stand still, are cut off
+ * one way or both, hear late and have clocks of their own; the database loses answers, its standby, and itself.
+ *
+ * Held at every step: what is filed was sent, whole, belongs there and is there once, whichever node sent it; no server sees more
+ * connections of all nodes than are configured, but for a node that stands still and cannot let go of its own. Held at the end: what was
+ * acknowledged is in each of its folders, or a dead letter that its server refused for good; nothing is left in the queue.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/expect.h"
+#include "sim_client.h"
+#include "sim_cluster.h"
+#include "sim_index.h"
+#include "sim_link.h"
+#include "sim_mail.h"
+#include "sim_operator.h"
+#include "sim_server.h"
+#include "world.h"
+#include "world_life.h"
+
+#define NODES       SIM_MACHINES
+#define CLIENTS     8
+#define DISK        (256u << 20)
+#define CHECK_EVERY (30 * (uint64_t)SIM_SECOND)
+/* As in world_gateway.c; a node that was ended costs its lease on top. */
+#define SETTLE_TIME (22 * SIM_MINUTE)
+/* Nodes' clocks differ by so much. */
+#define SKEW_MOST_MS (2 * 3600 * 1000)
+
+static struct {
+    struct world_life lives[NODES];
+    struct sim_client *clients[CLIENTS];
+    struct sim_server *servers[2];
+    bool faults_over;
+    unsigned checks;
+} world;
+
+static const char *const hosts[2] = {"imap-a.sim", "imap-b.sim"};
+
+/* ---- the gateways' lives ---- */
+
+static void on_not_started(const char *why)
+{
+    if (world.faults_over) {
+        sim_fail("with a good database the gateway does not start: %s", why);
+    }
+}
+
+static void on_started(void)
+{
+    sim_setup_started();
+}
+
+static void on_crashed(void)
+{
+    sim_say("that was node %u", sim_machine());
+    sim_operator_crash();
+}
+
+/* fn on this machine, as something that the gateway there does. */
+static void on_machine(unsigned machine, sim_fn *fn, void *ctx)
+{
+    unsigned before = sim_machine_enter(machine);
+    sim_gateway_after(0, fn, ctx);
+    sim_machine_enter(before);
+}
+
+static struct world_life *some_life(void)
+{
+    for (unsigned i = 0; i < NODES; i++) {
+        if (world_life_runs(&world.lives[i])) {
+            return &world.lives[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- faults ---- */
+
+static unsigned node_of(const struct sim_fault *fault)
+{
+    return (unsigned)(fault->when % NODES);
+}
+
+static void crash_node(unsigned node)
+{
+    unsigned before = sim_machine_enter(node);
+    sim_crash();
+    sim_machine_enter(before);
+}
+
+static void jump(const struct sim_fault *fault)
+{
+    unsigned before = sim_machine_enter(node_of(fault));
+    sim_jump((int64_t)fault->amount * 1000 - SKEW_MOST_MS);
+    sim_machine_enter(before);
+}
+
+static void on_node_fault(const struct sim_fault *fault, bool begin)
+{
+    unsigned node = node_of(fault);
+    enum sim_cluster_cut cut = (enum sim_cluster_cut)(1 + fault->when / NODES % (SIM_CLUSTER_CUTS - 1));
+    switch (fault->kind) {
+    case SIM_FAULT_CRASH:
+        crash_node(node);
+        break;
+    case SIM_FAULT_CLOCK:
+        jump(fault);
+        break;
+    case SIM_FAULT_PAUSE:
+        if (begin) {
+            sim_say("node %u stands still", node);
+            sim_machine_pause(node, fault->amount);
+        }
+        break;
+    case SIM_FAULT_STORE_CUT:
+        sim_say("the way from node %u to the database is %s", node, begin ? "broken" : "whole");
+        sim_cluster_set_cut(node, begin ? cut : SIM_CLUSTER_WHOLE);
+        break;
+    case SIM_FAULT_QUORUM:
+        sim_cluster_set_quorum(!begin);
+        break;
+    case SIM_FAULT_FAILOVER:
+        if (begin) {
+            sim_cluster_lose_primary();
+        } else {
+            sim_cluster_promote();
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_fault(void *ctx, const struct sim_fault *fault, bool begin)
+{
+    struct sim_server *server = world.servers[fault->target];
+    (void)ctx;
+    switch (fault->kind) {
+    case SIM_FAULT_SERVER_DOWN:
+        sim_server_set_down(server, begin);
+        break;
+    case SIM_FAULT_THROTTLE:
+        sim_server_set_throttled(server, begin);
+        break;
+    case SIM_FAULT_UIDVALIDITY:
+        sim_server_renumber(server);
+        break;
+    case SIM_FAULT_CROWD:
+        sim_server_crowd(server, (unsigned)fault->amount);
+        break;
+    case SIM_FAULT_RELOAD: /* a node is stopped and started */
+        if (begin) {
+            on_machine(node_of(fault), world_life_stop, &world.lives[node_of(fault)]);
+        }
+        break;
+    default:
+        on_node_fault(fault, begin);
+        break;
+    }
+}
+
+/* ---- what must hold ---- */
+
+static void check_now_and_then(void *ctx)
+{
+    (void)ctx;
+    for (size_t i = 0; i < CLIENTS; i++) {
+        sim_client_check(world.clients[i]);
+    }
+    if (++world.checks % 2 == 0) {
+        sim_index_check(false);
+    }
+    sim_after(CHECK_EVERY, check_now_and_then, NULL);
+}
+
+static void check_node(const struct world_life *life)
+{
+    struct dispatch_counts counts;
+    dispatch_count(gateway_dispatch(life->gateway), &counts);
+    if (counts.active > 2 * SIM_ACTIVE) {
+        sim_fail("%llu deliveries are in a node's memory, %u are allowed", (unsigned long long)counts.active,
+                 2 * SIM_ACTIVE);
+    }
+}
+
+static bool never(void *ctx)
+{
+    (void)ctx;
+    for (unsigned i = 0; i < NODES; i++) {
+        if (world.lives[i].gateway != NULL) {
+            check_node(&world.lives[i]);
+        }
+    }
+    return false;
+}
+
+static bool is_settled(void *ctx)
+{
+    struct store_counts counts = sim_cluster_count();
+    never(ctx);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        if (!sim_client_is_done(world.clients[i])) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < NODES; i++) {
+        if (world.lives[i].gateway == NULL) {
+            return false;
+        }
+    }
+    return counts.waiting == 0 && counts.held == 0 && counts.dead == 0;
+}
+
+/* ---- the end ---- */
+
+/* No more than is needed: an operator's hands would wake what a gateway has forgotten. */
+static void release_all(void *ctx)
+{
+    struct world_life *life = ctx;
+    struct store_counts counts = sim_cluster_count();
+    if (!world_life_runs(life)) {
+        return;
+    }
+    if (counts.held > 0) {
+        sim_operator_release_all(gateway_spool(life->gateway));
+    }
+    if (counts.dead > 0) {
+        sim_operator_retry_dead(gateway_spool(life->gateway));
+    }
+}
+
+static void release_now_and_then(void *ctx)
+{
+    (void)ctx;
+    struct world_life *life = some_life();
+    if (life != NULL) {
+        on_machine((unsigned)(life - world.lives), release_all, life);
+    }
+    sim_after(CHECK_EVERY, release_now_and_then, NULL);
+}
+
+static void make_all_well(void)
+{
+    sim_faults_end();
+    world.faults_over = true;
+    for (unsigned i = 0; i < 2; i++) {
+        sim_server_set_down(world.servers[i], false);
+        sim_server_set_throttled(world.servers[i], false);
+    }
+    for (unsigned i = 0; i < NODES; i++) {
+        sim_cluster_set_cut(i, SIM_CLUSTER_WHOLE);
+    }
+    sim_cluster_promote();
+    sim_cluster_set_quorum(true);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        sim_client_behave(world.clients[i]);
+    }
+    release_now_and_then(NULL);
+    sim_say("--- all is well from now on");
+}
+
+static void start_node(unsigned node)
+{
+    struct sim_random random;
+    struct world_life *life = &world.lives[node];
+    unsigned before = sim_machine_enter(node);
+    sim_random_init(&random, sim_seed(), "skew", node);
+    world_life_begin(life);
+    life->on_started = on_started;
+    life->on_crashed = on_crashed;
+    life->on_not_started = on_not_started;
+    if (sim_random_chance(&random, 50)) {
+        sim_jump((int64_t)sim_random_between(&random, 0, 2 * SKEW_MOST_MS) - SKEW_MOST_MS);
+    }
+    world_life_start(life);
+    sim_machine_enter(before);
+}
+
+static void build(void)
+{
+    sim_disk_begin(DISK, sim_faults_disk);
+    sim_setup_begin();
+    sim_setup_set_nodes(NODES);
+    sim_cluster_begin();
+    for (unsigned i = 0; i < 2; i++) {
+        world.servers[i] = sim_server_new(i, hosts[i], SIM_CONNECTIONS);
+        sim_server_set_prompt(world.servers[i]);
+    }
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        world.clients[i] = sim_client_new(i, SIM_FAULTS_HORIZON / 2);
+    }
+}
+
+void world_cluster(void)
+{
+    build();
+    sim_faults_start(on_fault, NULL);
+    for (unsigned i = 0; i < NODES; i++) {
+        start_node(i);
+    }
+    sim_after(CHECK_EVERY, check_now_and_then, NULL);
+    sim_run(never, NULL, SIM_FAULTS_HORIZON + 70 * (uint64_t)SIM_SECOND);
+    make_all_well();
+    if (sim_seed() % 2 == 0) {
+        crash_node((unsigned)(sim_seed() / 2 % NODES));
+    }
+    bool all_settled = sim_run(is_settled, NULL, sim_now() + SETTLE_TIME);
+    /* Nothing may be filed once more after that. */
+    sim_run(never, NULL, sim_now() + 30 * (uint64_t)SIM_SECOND);
+    sim_index_check(true);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        if (!sim_client_is_done(world.clients[i])) {
+            sim_fail("client %u never came to its end", i);
+        }
+    }
+    if (!all_settled) {
+        sim_fail("something is left in the queue, and nobody knows of it");
+    }
+}
