@@ -36,11 +36,11 @@ struct list_entry {
     struct posting posting;
 };
 
-/* A rule's pattern that must match for it to act; pattern NULL: there is none. */
+/* A rule's first test, of a pattern or of words, which must hold for it to act; subject NULL: there is none. */
 struct quick {
-    const struct filters_pattern *pattern;
+    const struct filters_pattern *pattern; /* NULL: of words */
     const struct filters_subject *subject;
-    unsigned number; /* the pattern's */
+    unsigned number; /* by which a prefilter rules it out */
 };
 
 struct filters_index {
@@ -199,15 +199,19 @@ static void add_rule(struct filters_index *index, const struct filters_rule *rul
     }
 }
 
-/* The first test of the condition when it is a pattern, and nothing before it can fail. */
-static const struct filters_condition *first_pattern(const struct filters_condition *condition)
+/* The first test of the condition when a prefilter may rule it out, and nothing before it can fail. */
+static bool find_quick(const struct filters_condition *condition, struct quick *quick_r)
 {
     while (condition != NULL && condition->kind == FILTERS_ALL) {
         condition = condition->children[0];
     }
-    bool is = condition != NULL && condition->kind == FILTERS_TEST && condition->op == FILTERS_MATCHES;
-    return is && condition->pattern != NULL && !condition->per_recipient && !condition->subject->is_volatile ? condition
-                                                                                                             : NULL;
+    unsigned number;
+    if (condition == NULL || condition->kind != FILTERS_TEST || condition->per_recipient ||
+        condition->subject->is_volatile || !filters_condition_number(condition, &number)) {
+        return false;
+    }
+    *quick_r = (struct quick){condition->pattern, condition->subject, number};
+    return true;
 }
 
 struct filters_index *filters_index_new(const struct filters_set *set, const struct filters_group *group)
@@ -219,10 +223,7 @@ struct filters_index *filters_index_new(const struct filters_set *set, const str
     index->quick = expect_calloc(group->rule_count + 1, sizeof *index->quick);
     for (size_t i = 0; i < group->rule_count; i++) {
         add_rule(index, &group->rules[i], (uint32_t)i);
-        const struct filters_condition *first = first_pattern(group->rules[i].condition);
-        if (first != NULL) {
-            index->quick[i] = (struct quick){first->pattern, first->subject, filters_pattern_number(first->pattern)};
-        }
+        disregard(find_quick(group->rules[i].condition, &index->quick[i]));
     }
     return index;
 }
@@ -379,7 +380,7 @@ int filters_index_candidates(const struct filters_index *index, struct filters_r
 bool filters_index_says_no(const struct filters_index *index, struct filters_run *run, size_t i)
 {
     const struct quick *quick = &index->quick[i];
-    if (quick->pattern == NULL) {
+    if (quick->subject == NULL) {
         return false;
     }
     const struct filters_fetched *fetched = &run->fetched[quick->subject->number];
@@ -392,7 +393,7 @@ bool filters_index_says_no(const struct filters_index *index, struct filters_run
     for (size_t j = 0; j < fetched->count; j++) {
         const struct filters_value *value = &fetched->values[j];
         struct bytes form;
-        if (!filters_run_may_test(run, value->text.len + value->paragraphs.len) ||
+        if (quick->pattern == NULL || !filters_run_may_test(run, value->text.len + value->paragraphs.len) ||
             filters_run_match(run, quick->pattern, value, &form) != 0) {
             return false; /* it matches, or a limit was hit: the long way tells what follows */
         }

@@ -95,6 +95,7 @@ static int load_listed_words(struct filters_loader *loader, json_t *operand, con
 static int load_words(struct filters_loader *loader, json_t *value, const struct filters_operator_row *row,
                       struct filters_condition *condition)
 {
+    condition->number = row->op == FILTERS_CONTAINS ? (unsigned)loader->set->number_count++ : 0;
     if (is_list(json_object_get(value, row->name))) {
         return load_listed_words(loader, json_object_get(value, row->name), row, condition);
     }

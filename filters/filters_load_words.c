@@ -199,4 +199,5 @@ void filters_load_keep_pattern(struct filters_loader *loader, struct filters_pat
         set->patterns = expect_memory(realloc(set->patterns, set->pattern_size * sizeof(struct filters_pattern *)));
     }
     set->patterns[set->pattern_count++] = pattern;
+    filters_pattern_set_number(pattern, (unsigned)set->number_count++);
 }

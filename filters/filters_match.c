@@ -297,8 +297,8 @@ static enum filters_verdict decide_test(struct filters_run *run, const struct fi
     if (condition->op == FILTERS_EXISTS) {
         return (fetched->count > 0) == condition->wanted ? FILTERS_YES : FILTERS_NO;
     }
-    if (condition->pattern != NULL &&
-        filters_run_rules_out(run, condition->subject, filters_pattern_number(condition->pattern))) {
+    unsigned number;
+    if (filters_condition_number(condition, &number) && filters_run_rules_out(run, condition->subject, number)) {
         return FILTERS_NO;
     }
     for (size_t i = 0; i < fetched->count; i++) {

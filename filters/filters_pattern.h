@@ -53,7 +53,7 @@ bool filters_pattern_is_of_words(const struct filters_pattern *pattern);
  * when nothing is known. */
 #define FILTERS_PATTERN_NEEDLES_MAX 8
 size_t filters_pattern_needles(const struct filters_pattern *pattern, const char *needles_r[], bool *nocase_r);
-/* Which of its set's patterns it is; 0 until it is told. */
+/* Its number in its set (number_count there); 0 until it is told. */
 void filters_pattern_set_number(struct filters_pattern *pattern, unsigned number);
 unsigned filters_pattern_number(const struct filters_pattern *pattern);
 

@@ -21,10 +21,10 @@
 #define FILTER_WORDS 2048u /* 16 KiB: 2^17 bits */
 #define NONE         UINT32_MAX
 
-/* A needle, and the patterns that need it. */
+/* A needle, and the patterns and tests for words that need it. */
 struct needle {
-    const char *text; /* the pattern's */
-    uint32_t len, at; /* where the gram stands in it */
+    struct bytes text; /* the pattern's, or the test's */
+    uint32_t at;       /* where the gram stands in it */
     uint32_t gram, next;
     uint32_t first, count; /* of the postings */
     bool nocase;
@@ -36,18 +36,19 @@ struct filters_prefilter {
     unsigned head_bits;
     struct needle *needles;
     size_t needle_count;
-    uint32_t *postings;                      /* numbers of patterns */
-    uint64_t *all;                           /* the patterns that have a needle here, as bits by number */
+    uint32_t *postings;                      /* numbers of patterns and tests */
+    uint64_t *all;                           /* those that have a needle here, as bits by number */
     uint64_t *nocase;                        /* those of them that ignore case */
     size_t words;                            /* of each of both */
     const struct filters_pattern **patterns; /* all of the subject's, with needles and without */
     size_t pattern_count;
     struct filters_automata *automata; /* over them; NULL: there are none */
+    bool blanks; /* stand in a needle, and may be line ends in a text */
 };
 
-/* One pattern of the subject while it is built. */
+/* One pattern of the subject, or test for words, while it is built. */
 struct entry {
-    const char *needle;
+    struct bytes needle;
     uint32_t number;
     bool nocase;
 };
@@ -55,7 +56,7 @@ struct entry {
 struct build {
     struct entry *entries;
     size_t count, size;
-    uint64_t *seen; /* patterns that are among the entries, or have no needle */
+    uint64_t *seen; /* what is among the entries, or has no needle */
     const struct filters_pattern **patterns;
     size_t pattern_count;
 };
@@ -90,9 +91,8 @@ static bool stands_at(const struct needle *needle, struct bytes text, size_t gra
     if (gram < needle->at) {
         return false;
     }
-    struct bytes here = bytes_slice(text, gram - needle->at, needle->len);
-    struct bytes wanted = bytes_at(needle->text, needle->len);
-    return needle->nocase ? bytes_equal_nocase(here, wanted) : bytes_equal(here, wanted);
+    struct bytes here = bytes_slice(text, gram - needle->at, needle->text.len);
+    return needle->nocase ? bytes_equal_nocase(here, needle->text) : bytes_equal(here, needle->text);
 }
 
 static void clear_bit(uint64_t *bits, size_t i)
@@ -155,8 +155,8 @@ static void look_for_needles(const struct filters_prefilter *prefilter, const st
     for (size_t i = 0; i < fetched->count; i++) {
         const struct filters_value *value = &fetched->values[i];
         look_into(prefilter, value->text, found, ruled_out);
-        if (value->paragraphs.ptr != NULL &&
-            !value->is_ascii) { /* else a needle, which has no blank, is in the lines */
+        /* A needle without a blank is in the lines, too, when all of them are ASCII. */
+        if (value->paragraphs.ptr != NULL && (prefilter->blanks || !value->is_ascii)) {
             look_into(prefilter, value->paragraphs, found, ruled_out);
         }
     }
@@ -224,6 +224,15 @@ static void grow(const struct filters_pattern ***patterns, size_t count)
     }
 }
 
+static void add_entry(struct build *build, struct bytes needle, unsigned number, bool nocase)
+{
+    if (build->count == build->size) {
+        build->size = build->size == 0 ? 64 : build->size * 2;
+        build->entries = expect_memory(realloc(build->entries, build->size * sizeof *build->entries));
+    }
+    build->entries[build->count++] = (struct entry){needle, number, nocase};
+}
+
 static void add_pattern(struct build *build, const struct filters_pattern *pattern)
 {
     unsigned number = filters_pattern_number(pattern);
@@ -237,11 +246,20 @@ static void add_pattern(struct build *build, const struct filters_pattern *patte
     grow(&build->patterns, build->pattern_count);
     build->patterns[build->pattern_count++] = pattern;
     for (size_t i = 0; i < count; i++) {
-        if (build->count == build->size) {
-            build->size = build->size == 0 ? 64 : build->size * 2;
-            build->entries = expect_memory(realloc(build->entries, build->size * sizeof *build->entries));
-        }
-        build->entries[build->count++] = (struct entry){needles[i], number, nocase};
+        add_entry(build, bytes_of(needles[i]), number, nocase);
+    }
+}
+
+/* Where one word has no needle, nothing can be told of the test. */
+static void add_words(struct build *build, const struct filters_condition *condition)
+{
+    bool each = !has_bit(build->seen, condition->number);
+    for (size_t i = 0; i < condition->word_count && each; i++) {
+        each = filters_scan_run(condition->words[i]).len >= GRAM;
+    }
+    set_bit(build->seen, condition->number);
+    for (size_t i = 0; i < condition->word_count && each; i++) {
+        add_entry(build, filters_scan_run(condition->words[i]), condition->number, condition->nocase);
     }
 }
 
@@ -251,13 +269,15 @@ static void add_condition(struct filters_set *set, struct build *builds, const s
     for (size_t i = 0; condition != NULL && i < condition->child_count; i++) {
         add_condition(set, builds, condition->children[i]);
     }
-    if (condition == NULL || condition->kind != FILTERS_TEST || condition->op != FILTERS_MATCHES ||
-        condition->subject->is_volatile) {
+    bool is_looked_for =
+        condition != NULL && condition->kind == FILTERS_TEST &&
+        (condition->op == FILTERS_MATCHES || (condition->op == FILTERS_CONTAINS && condition->words != NULL));
+    if (!is_looked_for || condition->subject->is_volatile) {
         return;
     }
     struct build *build = &builds[condition->subject->number];
     if (build->seen == NULL) {
-        build->seen = expect_calloc(set->pattern_count / 64 + 1, sizeof *build->seen);
+        build->seen = expect_calloc(set->number_count / 64 + 1, sizeof *build->seen);
     }
     if (condition->pattern != NULL) {
         add_pattern(build, condition->pattern);
@@ -265,24 +285,27 @@ static void add_condition(struct filters_set *set, struct build *builds, const s
     for (size_t i = 0; i < condition->pattern_count; i++) {
         add_pattern(build, condition->patterns[i]);
     }
+    if (condition->op == FILTERS_CONTAINS) {
+        add_words(build, condition);
+    }
 }
 
 static int by_needle(const void *a, const void *b)
 {
     const struct entry *one = a, *other = b;
-    return one->nocase != other->nocase ? (one->nocase ? 1 : -1) : strcmp(one->needle, other->needle);
+    return one->nocase != other->nocase ? (one->nocase ? 1 : -1) : bytes_compare(one->needle, other->needle);
 }
 
 /* Where the four octets stand that are the rarest in text. */
-static uint32_t rarest_gram(const char *needle, size_t len)
+static uint32_t rarest_gram(struct bytes needle)
 {
-    static const char common[] = "etaoinsrhldcumfpgwybv.-=0123456789kxjqz";
+    static const char common[] = " etaoinsrhldcumfpgwybv.-=0123456789kxjqz";
     uint32_t best = 0;
     size_t best_rank = 0;
-    for (uint32_t at = 0; at + GRAM <= len; at++) {
+    for (uint32_t at = 0; at + GRAM <= needle.len; at++) {
         size_t rank = 0;
         for (unsigned i = 0; i < GRAM; i++) {
-            const char *place = memchr(common, octet_lower((uint8_t)needle[at + i]), sizeof common - 1);
+            const char *place = memchr(common, octet_lower(needle.ptr[at + i]), sizeof common - 1);
             rank += place == NULL ? sizeof common : (size_t)(place - common);
         }
         if (rank > best_rank) {
@@ -295,11 +318,9 @@ static uint32_t rarest_gram(const char *needle, size_t len)
 
 static void add_needle(struct filters_prefilter *prefilter, const struct entry *entry, uint32_t first)
 {
-    size_t len = strlen(entry->needle);
-    uint32_t at = rarest_gram(entry->needle, len), gram = gram_at(entry->needle + at), hash = hash_of(gram);
+    uint32_t at = rarest_gram(entry->needle), gram = gram_at(entry->needle.ptr + at), hash = hash_of(gram);
     uint32_t *head = &prefilter->heads[hash >> (32 - prefilter->head_bits)];
     prefilter->needles[prefilter->needle_count] = (struct needle){.text = entry->needle,
-                                                                  .len = (uint32_t)len,
                                                                   .at = at,
                                                                   .gram = gram,
                                                                   .next = *head,
@@ -312,7 +333,7 @@ static void add_needle(struct filters_prefilter *prefilter, const struct entry *
 static struct filters_prefilter *new_prefilter(const struct filters_set *set, struct build *build)
 {
     struct filters_prefilter *prefilter = expect_calloc(1, sizeof *prefilter);
-    prefilter->words = set->pattern_count / 64 + 1;
+    prefilter->words = set->number_count / 64 + 1;
     prefilter->all = expect_calloc(prefilter->words, sizeof *prefilter->all);
     prefilter->nocase = expect_calloc(prefilter->words, sizeof *prefilter->nocase);
     prefilter->needles = expect_calloc(build->count + 1, sizeof *prefilter->needles);
@@ -331,6 +352,7 @@ static struct filters_prefilter *new_prefilter(const struct filters_set *set, st
         }
         prefilter->needles[prefilter->needle_count - 1].count++;
         prefilter->postings[i] = entry->number;
+        prefilter->blanks = prefilter->blanks || bytes_find_octet(entry->needle, ' ') >= 0;
         set_bit(prefilter->all, entry->number);
         if (entry->nocase) {
             set_bit(prefilter->nocase, entry->number);
@@ -344,16 +366,13 @@ static void take_patterns(const struct filters_set *set, struct filters_prefilte
     size_t parts = (build->pattern_count + FILTERS_AUTOMATA_PART - 1) / FILTERS_AUTOMATA_PART;
     prefilter->patterns = build->patterns;
     prefilter->pattern_count = build->pattern_count;
-    prefilter->automata = filters_automata_new(parts, set->pattern_count);
+    prefilter->automata = filters_automata_new(parts, set->number_count);
     build->patterns = NULL;
 }
 
 void filters_prefilter_build(struct filters_set *set)
 {
     struct build *builds = expect_calloc(set->subject_count + 1, sizeof *builds);
-    for (size_t i = 0; i < set->pattern_count; i++) {
-        filters_pattern_set_number(set->patterns[i], (unsigned)i);
-    }
     for (size_t i = 0; i < set->group_count; i++) {
         for (size_t j = 0; j < set->groups[i].rule_count; j++) {
             add_condition(set, builds, set->groups[i].rules[j].condition);

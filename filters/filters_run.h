@@ -37,7 +37,7 @@ struct filters_fetched {
     struct filters_value *values;
     size_t count, size;
     bool looked;               /* by the subject's prefilter, when it has one */
-    const uint64_t *ruled_out; /* as bits by number: patterns that match none of the values; NULL: nothing is known */
+    const uint64_t *ruled_out; /* as bits by number: what holds for none of the values; NULL: nothing is known */
 };
 
 /* One successful match of the rule that is being decided; the newest stands last. */
@@ -89,7 +89,7 @@ void filters_run_next_recipient(struct filters_run *run, size_t recipient);
 /* Looks into all values of the subject, which has a prefilter, and whose values are there (filters_prefilter.h). */
 void filters_run_prefilter(struct filters_run *run, const struct filters_subject *subject,
                            struct filters_fetched *fetched);
-/* Whether the pattern of that number matches none of the subject's values, for sure. */
+/* Whether the pattern of that number, or the test for words, holds for none of the subject's values, for sure. */
 static inline bool filters_run_rules_out(struct filters_run *run, const struct filters_subject *subject,
                                          unsigned number)
 {

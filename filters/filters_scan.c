@@ -440,3 +440,15 @@ void filters_scan_needles(const char *pattern, size_t enough, struct filters_nee
         needles_of_group(pattern, &scan, enough, needles_r);
     }
 }
+
+struct bytes filters_scan_run(struct bytes text)
+{
+    struct bytes best = bytes_slice(text, 0, 0);
+    for (size_t i = 0, from = 0; i <= text.len; i++) {
+        if (i == text.len || text.ptr[i] < ' ' || text.ptr[i] > '~') {
+            best = i - from > best.len ? bytes_slice(text, from, i - from) : best;
+            from = i + 1;
+        }
+    }
+    return best;
+}

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/bytes.h"
 #include "base/must_use.h"
 
 #define FILTERS_SCAN_GROUPS_MAX 200
@@ -63,5 +64,7 @@ struct filters_needles {
  * a group that must match, when each has one. The pattern must have compiled.
  */
 void filters_scan_needles(const char *pattern, size_t enough, struct filters_needles *needles_r);
+/* Of a text itself: its longest run of printable ASCII, blanks among them. Points into the text. */
+struct bytes filters_scan_run(struct bytes text);
 
 #endif

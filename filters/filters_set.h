@@ -40,7 +40,7 @@ struct filters_subject {
     bool per_recipient;
     bool is_volatile; /* fetched anew each time it is asked for, and in no index */
     unsigned number;
-    struct filters_prefilter *prefilter; /* of the patterns that look at it; NULL: they are few */
+    struct filters_prefilter *prefilter; /* of the patterns and words that look at it; NULL: they are few */
 };
 
 /* From low to high, both included; low > high passes midnight. */
@@ -64,6 +64,7 @@ struct filters_condition {
     bool wanted;                     /* EXISTS */
     struct bytes *words;             /* CONTAINS, STARTS_WITH, ENDS_WITH: folded when nocase */
     size_t word_count;               /* as written, for IS too */
+    unsigned number;                 /* of CONTAINS with words; see number_count */
     const struct filters_words *set; /* IS and IN of texts and networks */
     const char *list;                /* IN: the list's name, for people; or NULL */
     struct filters_range *ranges;    /* numbers, times, dates, weekdays */
@@ -204,6 +205,14 @@ struct filters_authserv {
     const struct filters_words *clients;
 };
 
+/* The number by which a prefilter rules the test out, if it can. */
+MUST_USE static inline bool filters_condition_number(const struct filters_condition *condition, unsigned *number_r)
+{
+    bool pattern = condition->pattern != NULL, words = condition->op == FILTERS_CONTAINS && condition->words != NULL;
+    *number_r = pattern ? filters_pattern_number(condition->pattern) : condition->number;
+    return pattern || words;
+}
+
 struct filters_set {
     struct arena *arena;
     struct filters_group *groups;
@@ -215,6 +224,7 @@ struct filters_set {
     size_t subject_count, subject_size;
     struct filters_pattern **patterns;
     size_t pattern_count, pattern_size;
+    size_t number_count; /* of what prefilters rule out, by number: patterns, and tests for words anywhere in a text */
     struct filters_words **word_sets;
     size_t word_set_count, word_set_size;
     const char **variables;

@@ -30,7 +30,7 @@ bool bytes_is(struct bytes a, const char *text);
 bool bytes_is_nocase(struct bytes a, const char *text);
 bool bytes_starts_nocase(struct bytes a, const char *prefix);
 /* -1, 0 or 1, octet by octet, a shorter prefix first. */
-MUST_USE int bytes_compare(struct bytes a, struct bytes b); /* for tests */
+MUST_USE int bytes_compare(struct bytes a, struct bytes b); /* as memcmp(): for sorting */
 
 /* The first position of octet c, or -1. */
 MUST_USE ptrdiff_t bytes_find_octet(struct bytes a, uint8_t c);

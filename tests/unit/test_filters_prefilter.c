@@ -1,5 +1,5 @@
-/* Many patterns at once: whatever is left out by their needles, or by automata, would have matched nothing. Random sets of patterns decide random messages,
- * and each pattern is tried by itself beside them.
+/* Many patterns and words at once: whatever is left out by their needles, or by automata, would have matched nothing. Random sets of both decide random
+ * messages, and each of them is tried by itself beside them.
  *
  * usage: test_filters_prefilter [SETS [FIRST]]     (400 without it, and automata for each 25th; by hand 10000, all with automata)
  */
@@ -7,6 +7,7 @@
 
 #include "filters/filters_automata.h"
 #include "filters/filters_pattern.h"
+#include "filters/filters_text.h"
 #include "filters_fixture.h"
 #include "mail/mail_header.h"
 #include "mail/mail_text.h"
@@ -102,9 +103,9 @@ static void put_text(uint32_t *seed, const char *end, struct buf *out)
 }
 
 struct one {
-    struct buf json; /* the pattern */
+    struct buf json; /* the pattern, or the text that is contained */
     struct filters_pattern *pattern;
-    bool nocase, body;
+    bool nocase, body, contains;
 };
 
 /* Takes the backslashes of JSON away. */
@@ -124,12 +125,43 @@ static struct filters_pattern *compile(const struct buf *json, bool nocase)
     return pattern;
 }
 
+/* One to three words behind each other, the first perhaps without its beginning. */
+static void put_contained(uint32_t *seed, struct buf *out)
+{
+    static const char *const between[] = {" ", "-", "", "> ", "\\n", "\xc3\xa4", "k", "S", "\xc2\xad"};
+    for (unsigned i = 1 + next_random(seed) % 3; i > 0; i--) {
+        const char *word = PICK(seed, words);
+        word += next_random(seed) % 4 == 0 && word[1] != '\0' && (word[0] & 0x80) == 0 ? 1 : 0;
+        for (; *word != '\0'; word++) {
+            buf_append_text(out, *word == '\\' ? "\\" : "");
+            buf_append_octet(out, (uint8_t)*word);
+        }
+        buf_append_text(out, i > 1 ? PICK(seed, between) : "");
+    }
+}
+
+/* The text of JSON: only backslashes and line ends stand behind backslashes here. */
+static void put_plain(const struct buf *json, struct buf *out)
+{
+    struct bytes text = buf_bytes(json);
+    for (size_t i = 0; i < text.len; i++) {
+        bool escaped = text.ptr[i] == '\\';
+        i += escaped ? 1 : 0;
+        buf_append_octet(out, escaped && text.ptr[i] == 'n' ? '\n' : text.ptr[i]);
+    }
+}
+
 static void new_one(uint32_t *seed, struct one *one)
 {
     buf_init(&one->json, 1000);
     one->pattern = NULL;
+    one->contains = next_random(seed) % 4 == 0;
     one->nocase = next_random(seed) % 3 == 0;
     one->body = next_random(seed) % 2 == 0;
+    if (one->contains) {
+        put_contained(seed, &one->json);
+        return;
+    }
     while (one->pattern == NULL) {
         buf_clear(&one->json);
         put_pattern(seed, &one->json);
@@ -142,15 +174,37 @@ static void put_rule(const struct one *one, unsigned i, struct buf *out)
 {
     const char *subject = one->body ? "\"field\":\"body\"" : "\"header\":\"Subject\"";
     buf_printf(out,
-               "%s{\"name\":\"r%u\",\"if\":%s{%s,\"matches\":%s\"%s\"%s%s}%s,\"then\":[{\"copy\":{\"folder\":\"F\"}}]}",
-               i == 0 ? "" : ",", i, i % 4 == 2 ? "{\"not\":{\"not\":" : "", subject, i % 4 == 1 ? "[\"nothing\"," : "",
+               "%s{\"name\":\"r%u\",\"if\":%s{%s,\"%s\":%s\"%s\"%s%s}%s,\"then\":[{\"copy\":{\"folder\":\"F\"}}]}",
+               i == 0 ? "" : ",", i, i % 4 == 2 ? "{\"not\":{\"not\":" : "", subject,
+               one->contains ? "contains" : "matches", i % 4 == 1 ? "[\"nothing at all\"," : "",
                buf_text((struct buf *)&one->json), i % 4 == 1 ? "]" : "", one->nocase ? ",\"ignore_case\":true" : "",
                i % 4 == 2 ? "}}" : "");
+}
+
+static bool contains(const struct one *one, struct bytes text)
+{
+    struct buf word, folded_word, folded_text;
+    buf_init(&word, 1000);
+    buf_init(&folded_word, 4000);
+    buf_init(&folded_text, 40000);
+    put_plain(&one->json, &word);
+    assert_int_equal(filters_text_fold(buf_bytes(&word), &folded_word), 0);
+    assert_int_equal(filters_text_fold(text, &folded_text), 0);
+    bool found = bytes_find(one->nocase ? buf_bytes(&folded_text) : text,
+                            buf_bytes(one->nocase ? &folded_word : &word)) >= 0;
+    buf_done(&word);
+    buf_done(&folded_word);
+    buf_done(&folded_text);
+    return found;
 }
 
 static bool matches(const struct one *one, struct filters_matcher *matcher, struct bytes subject, struct bytes lines,
                     struct bytes paragraphs)
 {
+    if (one->contains) {
+        return contains(one, one->body ? lines : subject) ||
+               (one->body && paragraphs.ptr != NULL && contains(one, paragraphs));
+    }
     int matched = filters_pattern_match(one->pattern, matcher, one->body ? lines : subject);
     if (matched == 0 && one->body && paragraphs.ptr != NULL) {
         matched = filters_pattern_match(one->pattern, matcher, paragraphs);
@@ -182,7 +236,7 @@ static void decide(const struct filters_set *set, struct bytes text, struct buf 
 }
 
 /* Returns how many patterns matched. */
-static size_t try_message(uint32_t *seed, const struct filters_set *set, const struct one *ones,
+static size_t try_message(uint32_t *seed, const struct filters_set *set, struct one *ones,
                           struct filters_matcher *matcher)
 {
     struct buf subject, lines, paragraphs, message, expected, got;
@@ -209,8 +263,8 @@ static size_t try_message(uint32_t *seed, const struct filters_set *set, const s
     decide(set, buf_bytes(&message), &got);
     if (strcmp(buf_text(&expected), buf_text(&got)) != 0) {
         for (unsigned i = 0; i < PATTERNS; i++) {
-            print_message("r%u %s%s%s\n", i, ones[i].body ? "body " : "", ones[i].nocase ? "nocase " : "",
-                          filters_pattern_text(ones[i].pattern));
+            print_message("r%u %s%s%s%s\n", i, ones[i].body ? "body " : "", ones[i].nocase ? "nocase " : "",
+                          ones[i].contains ? "contains " : "", buf_text(&ones[i].json));
         }
         fail_msg("%s\nmatches%s\nnot    %s", buf_text(&message), buf_text(&expected), buf_text(&got));
     }
