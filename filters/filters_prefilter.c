@@ -43,7 +43,7 @@ struct filters_prefilter {
     const struct filters_pattern **patterns; /* all of the subject's, with needles and without */
     size_t pattern_count;
     struct filters_automata *automata; /* over them; NULL: there are none */
-    bool blanks; /* stand in a needle, and may be line ends in a text */
+    bool blanks;                       /* stand in a needle, and may be line ends in a text */
 };
 
 /* One pattern of the subject, or test for words, while it is built. */
@@ -320,12 +320,8 @@ static void add_needle(struct filters_prefilter *prefilter, const struct entry *
 {
     uint32_t at = rarest_gram(entry->needle), gram = gram_at(entry->needle.ptr + at), hash = hash_of(gram);
     uint32_t *head = &prefilter->heads[hash >> (32 - prefilter->head_bits)];
-    prefilter->needles[prefilter->needle_count] = (struct needle){.text = entry->needle,
-                                                                  .at = at,
-                                                                  .gram = gram,
-                                                                  .next = *head,
-                                                                  .first = first,
-                                                                  .nocase = entry->nocase};
+    prefilter->needles[prefilter->needle_count] = (struct needle){
+        .text = entry->needle, .at = at, .gram = gram, .next = *head, .first = first, .nocase = entry->nocase};
     *head = (uint32_t)prefilter->needle_count++;
     *filter_word(prefilter, hash) |= UINT64_C(1) << ((hash >> 15) & 63);
 }

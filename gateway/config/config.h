@@ -214,6 +214,7 @@ struct config {
     uint64_t active_max; /* deliveries in memory, per upstream */
     struct config_strings rules;
     uint64_t decision_timeout;
+    uint64_t pattern_time, pattern_memory;
     struct config_probe probe;
     const char *dead_upstream; /* where reports about dead letters are filed; NULL: nowhere */
     const char *dead_folder;

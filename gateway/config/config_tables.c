@@ -298,6 +298,16 @@ static const struct config_key history_keys[] = {
 };
 static const struct config_table history_table = {history_keys, 0};
 
+static const struct config_key pattern_keys[] = {
+    {"time", DURATION(config, pattern_time), .fallback = "60s", .most = 3600000,
+     .help = "how long the compilation may take; patterns that are not ready by then are tried one by one; 0: nothing "
+             "is compiled"},
+    {"memory", SIZE(config, pattern_memory), .fallback = "128MiB", .most = UINT64_C(16) << 30,
+     .help = "once the compiled patterns take more memory than this, the others are tried one by one"},
+    END,
+};
+static const struct config_table pattern_table = {pattern_keys, 0};
+
 static const struct config_key dead_keys[] = {
     {"upstream", STRING(config, dead_upstream), .required = true, .help = "where reports about dead letters are filed"},
     {"folder", STRING(config, dead_folder), .fallback = "Dead letters", .help = "their folder"},
@@ -423,6 +433,10 @@ static const struct config_key root_keys[] = {
     {"decision_timeout", DURATION(config, decision_timeout), .fallback = "5s", .least = 10, .most = 600000,
      .help = "time in which the rules must decide about a message, for all patterns and recipients together; after "
              "that, the on_error of the rule being tried applies: 451, or \"default\""},
+    {"patterns", OBJECT(&pattern_table),
+     .help =
+         "after a start or a reload, the patterns of the rules are compiled to be looked for in one pass, while the "
+         "rules already decide"},
     {"dead_letters", OBJECT(&dead_table), .help = "file a report, with the message attached, about each dead letter"},
     {"probe", OBJECT(&probe_table),
      .help =

@@ -134,6 +134,7 @@ void gateway_configure_decision(struct gateway *gateway, const struct config *co
     }
     decision_set_unverified(gateway->decision, names, count);
     decision_set_timeout(gateway->decision, config->decision_timeout);
+    decision_hasten(gateway->decision, &(struct hasten_limits){config->pattern_time, config->pattern_memory});
 }
 
 /* ---- counters ---- */

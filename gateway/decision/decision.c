@@ -62,12 +62,6 @@ static bool keep_counters(struct decision *decision)
     return counters_keep(decision->counters, wanted, count);
 }
 
-static void begin_hasten(struct decision *decision)
-{
-    struct rules_share *share = decision_share(decision);
-    hasten_begin(decision->hasten, &share);
-}
-
 struct decision *decision_new(struct net_loop *loop, struct filters_set **set, struct log *log)
 {
     struct decision *decision = expect_calloc(1, sizeof *decision);
@@ -80,7 +74,6 @@ struct decision *decision_new(struct net_loop *loop, struct filters_set **set, s
     disregard(keep_counters(decision)); /* whoever begins finds them all */
     decision->loop_scratch = filters_scratch_new();
     decision->hasten = hasten_new(loop, log);
-    begin_hasten(decision);
     return decision;
 }
 
@@ -109,8 +102,14 @@ bool decision_replace(struct decision *decision, struct filters_set **set)
     NET_EXPECT_LOOP(decision->loop);
     rules_share_release(&decision->rules);
     decision->rules = rules_share_new(set);
-    begin_hasten(decision);
     return keep_counters(decision);
+}
+
+void decision_hasten(struct decision *decision, const struct hasten_limits *limits)
+{
+    NET_EXPECT_LOOP(decision->loop);
+    struct rules_share *share = decision_share(decision);
+    hasten_begin(decision->hasten, &share, limits);
 }
 
 void decision_set_timeout(struct decision *decision, uint64_t milliseconds)

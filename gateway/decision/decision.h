@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/must_use.h"
+#include "decision/hasten.h"
 #include "decision/recent.h"
 #include "decision/rule_stats.h"
 #include "filters/filters.h"
@@ -25,6 +26,8 @@ void decision_free(struct decision **decision);
  * before: what the spool has of that is to be counted, by decision_count().
  */
 MUST_USE bool decision_replace(struct decision *decision, struct filters_set **set);
+/* Makes the set in force fast, beside what it decides (hasten.h): to be called once for each set. */
+void decision_hasten(struct decision *decision, const struct hasten_limits *limits);
 /* How long the rules may take for one message; 0: as long as they like. */
 void decision_set_timeout(struct decision *decision, uint64_t milliseconds);
 /*

@@ -13,8 +13,9 @@
 struct hasten_job {
     struct hasten *hasten;
     struct rules_share *rules;
+    struct hasten_limits limits;
     struct filters_hastened progress; /* the lane's */
-    const char *limit;                /* that it came to; NULL: none */
+    const char *limit;                /* that it came to, as the configuration calls it; NULL: none */
     uint64_t took_ms;
     atomic_bool over; /* another set is in force, or none */
 };
@@ -61,7 +62,9 @@ static void work(void *ctx)
     uint64_t began = net_now_us(job->hasten->loop);
     while (!atomic_load(&job->over) && job->limit == NULL && filters_hasten(set, &job->progress)) {
         job->took_ms = (net_now_us(job->hasten->loop) - began) / 1000;
-        job->limit = job->took_ms > HASTEN_MAX_MS ? "time" : job->progress.octets > HASTEN_MAX_OCTETS ? "memory" : NULL;
+        job->limit = job->took_ms > job->limits.milliseconds     ? "patterns.time"
+                     : job->progress.octets > job->limits.octets ? "patterns.memory"
+                                                                 : NULL;
     }
 }
 
@@ -81,12 +84,12 @@ static void on_done(void *ctx)
     free(job);
 }
 
-void hasten_begin(struct hasten *hasten, struct rules_share **share)
+void hasten_begin(struct hasten *hasten, struct rules_share **share, const struct hasten_limits *limits)
 {
     leave_job(hasten);
     hasten->wanted = filters_hasten_wanted((*share)->set);
     hasten->ready = 0;
-    if (hasten->wanted == 0) {
+    if (hasten->wanted == 0 || limits->milliseconds == 0) {
         rules_share_release(share);
         return;
     }
@@ -96,6 +99,7 @@ void hasten_begin(struct hasten *hasten, struct rules_share **share)
     struct hasten_job *job = expect_calloc(1, sizeof *job);
     job->hasten = hasten;
     job->rules = *share;
+    job->limits = *limits;
     *share = NULL;
     hasten->job = job;
     net_lane_submit(hasten->lane, work, on_done, job);

@@ -173,8 +173,7 @@ static void new_one(uint32_t *seed, struct one *one)
 static void put_rule(const struct one *one, unsigned i, struct buf *out)
 {
     const char *subject = one->body ? "\"field\":\"body\"" : "\"header\":\"Subject\"";
-    buf_printf(out,
-               "%s{\"name\":\"r%u\",\"if\":%s{%s,\"%s\":%s\"%s\"%s%s}%s,\"then\":[{\"copy\":{\"folder\":\"F\"}}]}",
+    buf_printf(out, "%s{\"name\":\"r%u\",\"if\":%s{%s,\"%s\":%s\"%s\"%s%s}%s,\"then\":[{\"copy\":{\"folder\":\"F\"}}]}",
                i == 0 ? "" : ",", i, i % 4 == 2 ? "{\"not\":{\"not\":" : "", subject,
                one->contains ? "contains" : "matches", i % 4 == 1 ? "[\"nothing at all\"," : "",
                buf_text((struct buf *)&one->json), i % 4 == 1 ? "]" : "", one->nocase ? ",\"ignore_case\":true" : "",
@@ -190,8 +189,8 @@ static bool contains(const struct one *one, struct bytes text)
     put_plain(&one->json, &word);
     assert_int_equal(filters_text_fold(buf_bytes(&word), &folded_word), 0);
     assert_int_equal(filters_text_fold(text, &folded_text), 0);
-    bool found = bytes_find(one->nocase ? buf_bytes(&folded_text) : text,
-                            buf_bytes(one->nocase ? &folded_word : &word)) >= 0;
+    bool found =
+        bytes_find(one->nocase ? buf_bytes(&folded_text) : text, buf_bytes(one->nocase ? &folded_word : &word)) >= 0;
     buf_done(&word);
     buf_done(&folded_word);
     buf_done(&folded_text);
@@ -316,6 +315,33 @@ static void decisions_are_those_of_each_pattern(void **state)
     filters_matcher_free(&matcher);
 }
 
+/* Nothing in these words is long enough to be looked for without their blanks, and a blank may be a line end. */
+static void words_are_found_over_line_ends(void **state)
+{
+    (void)state;
+    struct buf rules, problems, got;
+    buf_init(&rules, 10000);
+    buf_init(&problems, 10000);
+    buf_init(&got, 1000);
+    buf_append_text(&rules, "{\"rules\":[");
+    for (unsigned i = 0; i < 40; i++) {
+        buf_printf(&rules,
+                   "%s{\"name\":\"r%u\",\"if\":{\"field\":\"body\",\"contains\":\"it is no %u by\"},"
+                   "\"then\":[{\"copy\":{\"folder\":\"F\"}}]}",
+                   i == 0 ? "" : ",", i, i);
+    }
+    buf_append_text(&rules, "]}");
+    struct filters_set *set = fixture_load(buf_text(&rules), &problems);
+    assert_non_null(set);
+    decide(set, bytes_of("Content-Type: text/plain\r\n\r\nwe know that it\nis no 17 by now, and it is no 7 by far\n"),
+           &got);
+    assert_string_equal(buf_text(&got), " r7 r17");
+    filters_set_free(&set);
+    buf_done(&rules);
+    buf_done(&problems);
+    buf_done(&got);
+}
+
 static void needles_are_found_in_patterns(void **state)
 {
     (void)state;
@@ -387,6 +413,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(needles_are_found_in_patterns),
+        cmocka_unit_test(words_are_found_over_line_ends),
         cmocka_unit_test(decisions_are_those_of_each_pattern),
     };
     sets = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : sets;
