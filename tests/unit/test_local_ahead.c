@@ -1,7 +1,9 @@
 /* Tests of store/local/local_ahead: what is appended overwrites zeros, so that a sync has no new size to make known. */
 #include "spool_fixture.h"
 
+#include <sqlite3.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "net/net_file.h"
 #include "store/local/local_ahead.h"
@@ -55,9 +57,8 @@ static void files_of(const struct fixture *fixture, struct stat files_r[2])
 }
 
 /* Behind the first message, what commits append to changes its size by whole steps only, or not at all. */
-static void test_commits_overwrite(void **state)
+static void expect_overwriting(struct fixture *fixture)
 {
-    struct fixture *fixture = *state;
     struct stat first[2], then[2];
     fixture->takes = false;
     commit_and_wait(fixture, "first", 1);
@@ -76,11 +77,53 @@ static void test_commits_overwrite(void **state)
     }
 }
 
+static unsigned octets_of_page(const struct fixture *fixture)
+{
+    char path[300];
+    uint8_t head[18];
+    struct net_file *file;
+    snprintf(path, sizeof path, "%s/index.sqlite", fixture->path);
+    assert_int_equal(net_file_open(&file, path, NET_FILE_READ, NULL), 0);
+    assert_int_equal(net_file_read(file, 0, head, sizeof head, NULL), sizeof head);
+    assert_int_equal(net_file_close(&file, NULL), 0);
+    return (unsigned)head[16] << 8 | head[17]; /* sqlite.org/fileformat2.html, section 1.3 */
+}
+
+static void test_commits_overwrite(void **state)
+{
+    expect_overwriting(*state);
+    assert_int_equal(octets_of_page(*state), 1024);
+}
+
+/* An index that an earlier version has made keeps its pages, and so the frames of its log. */
+static void test_older_pages(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    char path[300];
+    sqlite3 *db;
+    spool_close(&fixture->spool);
+    for (size_t i = 3; i-- > 0;) {
+        snprintf(path, sizeof path, "%s/index.sqlite%s", fixture->path, suffixes[i]);
+        (void)unlink(path); /* -wal and -shm went with the close */
+    }
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; CREATE TABLE x (y); DROP TABLE x", NULL,
+                     NULL, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    fixture_open(fixture);
+    expect_overwriting(fixture);
+    assert_int_equal(octets_of_page(fixture), 4096);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_keep, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_commits_overwrite, fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_older_pages, fixture_set_up, fixture_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

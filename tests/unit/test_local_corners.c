@@ -79,14 +79,14 @@ int __wrap_net_file_write(struct net_file *file, uint64_t offset, const struct b
 }
 
 /* The log of the index is as long as it is told to be. */
-static unsigned told_pages;
+static uint64_t told_octets;
 
-unsigned __real_local_index_log_pages(const struct local_index *index);
-unsigned __wrap_local_index_log_pages(const struct local_index *index);
+uint64_t __real_local_index_log_octets(const struct local_index *index);
+uint64_t __wrap_local_index_log_octets(const struct local_index *index);
 
-unsigned __wrap_local_index_log_pages(const struct local_index *index)
+uint64_t __wrap_local_index_log_octets(const struct local_index *index)
 {
-    return told_pages != 0 ? told_pages : __real_local_index_log_pages(index);
+    return told_octets != 0 ? told_octets : __real_local_index_log_octets(index);
 }
 
 /* ---- a store ---- */
@@ -365,27 +365,27 @@ static void a_log_that_is_long_begins_anew(void **state)
 {
     (void)state;
     static const struct {
-        unsigned pages;
+        uint64_t octets;
         bool leaves;
-    } steps[] = {{1024, false}, {1025, true}, {1026, false}};
+    } steps[] = {{4194304, false}, {4194305, true}, {4194306, false}};
     struct store_batch batches[3];
     for (size_t i = 0; i < 3; i++) {
         struct store_op *op = make_add(i == 0 ? "A" : i == 1 ? "B" : "C", "body");
         store_batch_init(&batches[i]);
         store_batch_add(&batches[i], op);
-        told_pages = steps[i].pages;
+        told_octets = steps[i].octets;
         assert_int_equal(w.store->ops->commit(w.store, &batches[i]), STORE_COMMITTED);
         assert_int_equal(!list_is_empty(&batches[i].chores), steps[i].leaves); /* the third: one is under way */
     }
     drop_chores(&batches[1], true);
-    told_pages = 1025;
+    told_octets = 4194305;
     struct store_op *op = make_add("D", "body");
     store_batch_init(&batches[0]);
     store_batch_add(&batches[0], op);
     assert_int_equal(w.store->ops->commit(w.store, &batches[0]), STORE_COMMITTED);
     assert_false(list_is_empty(&batches[0].chores));
     drop_chores(&batches[0], true);
-    told_pages = 0;
+    told_octets = 0;
 }
 
 /* A segment in which nothing lives any more goes when the index says so durably, never before. */

@@ -7,7 +7,7 @@
 #include "spool/spool_change.h"
 #include "spool_fixture.h"
 
-#define PAGE 4096
+#define PAGE 1024
 
 static int set_up(void **state)
 {

@@ -250,12 +250,9 @@ static void settle_current(struct local *local, uint64_t tail_before, bool commi
     }
 }
 
-/* SQLite's log (WAL) is appended to like a segment, until it begins anew: by frames of a page and a head each, behind a
- * head of its own. */
+/* SQLite's log (WAL) is appended to like a segment, until it begins anew. */
 static void keep_log_ahead(struct local *local)
 {
-    enum { HEAD = 32, FRAME = 24 + 4096 };
-    uint64_t tail = HEAD + (uint64_t)local_index_log_pages(local->index) * FRAME;
     if (local->log == NULL) {
         char path[LOCAL_PATH_MAX];
         snprintf(path, sizeof path, "%s/index.sqlite-wal", local->path);
@@ -263,7 +260,7 @@ static void keep_log_ahead(struct local *local)
             return;
         }
     }
-    local_ahead_keep(&local->log_ahead, local->log, tail, HEAD + (uint64_t)LOCAL_LOG_PAGES * FRAME);
+    local_ahead_keep(&local->log_ahead, local->log, local_index_log_octets(local->index), LOCAL_LOG_MAX);
 }
 
 /* Behind a batch that is durable: what lies behind the tails belongs to none that could still come to life. */
@@ -306,7 +303,7 @@ enum store_verdict local_commit(struct store *store, struct store_batch *batch)
     if (before != 0 && before != current_id(local) && local_live_messages(local->live, before) == 0) {
         local_chore_discard(local, before);
     }
-    if (local_index_log_pages(local->index) > LOCAL_LOG_PAGES) {
+    if (local_index_log_octets(local->index) > LOCAL_LOG_MAX) {
         local_chore_tidy(local);
     }
     local->counts.syncs = local->syncs;

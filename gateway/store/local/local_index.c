@@ -15,6 +15,12 @@
 
 /* ---- opening ---- */
 
+/*
+ * Octets, of a new index. A transaction writes each page that it changes to the log, whole, and a message changes a few
+ * octets of a dozen pages: the smaller they are, the less the disk gets (tests/bench/bench_flushes.py).
+ */
+#define PAGE_SIZE "1024"
+
 static int on_commit(void *ctx, sqlite3 *db, const char *name, int pages)
 {
     (void)db;
@@ -24,10 +30,21 @@ static int on_commit(void *ctx, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
+/* An index keeps the pages that it was made with. */
+static int read_page_size(struct local_index *index, struct fault *fault)
+{
+    sqlite3_stmt *st = local_sql_take(index, "PRAGMA page_size", fault);
+    int got = st == NULL ? -1 : local_sql_next_row(index, st, fault);
+    index->page_size = got == 1 ? (unsigned)sqlite3_column_int(st, 0) : 0;
+    local_sql_give(index, &st);
+    return got < 0 ? -1 : 0;
+}
+
 static int set_up(struct local_index *index, enum local_index_mode mode, struct fault *fault)
 {
     static const char *const pragmas[] = {
-        [LOCAL_INDEX_WRITE] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;"
+        [LOCAL_INDEX_WRITE] = "PRAGMA page_size = " PAGE_SIZE ";"
+                              "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;"
                               "PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 0;",
         [LOCAL_INDEX_READ] = "PRAGMA query_only = 1; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;"
                              "PRAGMA wal_autocheckpoint = 0;",
@@ -38,6 +55,9 @@ static int set_up(struct local_index *index, enum local_index_mode mode, struct 
         return local_sql_failed(index->db, code, fault);
     }
     sqlite3_wal_hook(index->db, on_commit, index);
+    if (read_page_size(index, fault) != 0) {
+        return -1;
+    }
     if (local_sql_statement(index, ROLLBACK, fault) == NULL) { /* what ends a transaction must not fail */
         return -1;
     }
@@ -268,7 +288,9 @@ int local_index_end_log(struct local_index *index, struct fault *fault)
     return is_ended ? 0 : -1;
 }
 
-unsigned local_index_log_pages(const struct local_index *index)
+/* A head, then frames of a head and a page each: sqlite.org/fileformat2.html, section 4.1. */
+uint64_t local_index_log_octets(const struct local_index *index)
 {
-    return index->log_pages;
+    enum { HEAD = 32, FRAME_HEAD = 24 };
+    return HEAD + (uint64_t)index->log_pages * (FRAME_HEAD + index->page_size);
 }

@@ -238,8 +238,8 @@ MUST_USE int local_index_forget(struct local_index *index, int64_t before_ms, un
 MUST_USE int local_index_checkpoint(struct local_index *index, struct fault *fault);
 /* All of the write-ahead log goes into the database, which is one file from then on; for one that is closed next. */
 MUST_USE int local_index_end_log(struct local_index *index, struct fault *fault);
-/* Pages that the write-ahead log of this connection held after its last commit. */
-unsigned local_index_log_pages(const struct local_index *index);
+/* Octets of the write-ahead log that this connection's last commit found in use; no less than its head. */
+uint64_t local_index_log_octets(const struct local_index *index);
 
 /* The selected deliveries behind `after`, in order of their keys, at most `limit`; *count_r is how many. */
 struct local_index_found {

@@ -80,7 +80,7 @@ struct local_index {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
     struct local_prepared prepared;
-    unsigned log_pages;
+    unsigned page_size, log_pages;
 };
 
 /* The connection, for statements that are made of pieces or used once. */

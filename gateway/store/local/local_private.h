@@ -24,8 +24,8 @@
 #include "store/store_batch.h"
 #include "store/store_sum.h"
 
-/* Pages of the index's log (4 KiB each) above which it is copied into the database. */
-#define LOCAL_LOG_PAGES 1024
+/* Octets of the index's log above which it is copied into the database. */
+#define LOCAL_LOG_MAX (4u << 20)
 
 /* Something comes to live in a segment, or lives in it no more. */
 struct local_life {
