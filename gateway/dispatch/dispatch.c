@@ -103,6 +103,7 @@ void dispatch_start(struct dispatch *dispatch)
     spool_set_left(dispatch->spool, on_left, dispatch);
     spool_set_wake(dispatch->spool, on_wake, dispatch);
     spool_set_halt(dispatch->spool, on_halt, dispatch);
+    dispatch_pace_watch(dispatch);
     dispatch->started = true;
     dispatch_slots_start(dispatch);
     for (size_t i = 0; i < dispatch->upstream_count; i++) {

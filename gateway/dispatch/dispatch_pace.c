@@ -1,7 +1,9 @@
 /*
  * dispatch_pace - what of an upstream's pace outlives a restart: octets of the day, pauses that the server asked for,
  * since when it is down, and the mechanism that its login is pinned to. It stands in the spool as the upstream's memo
- * (spool_memo.h), as JSON.
+ * (spool_memo.h), as JSON. Where several nodes share a queue, each heeds what another keeps as soon as it hears of it:
+ * a pause, or a password that was refused, is the account's. Of the octets of the day each goes on from the most that
+ * any has kept: what two send in the same moment counts once.
  *
  * The octets are the account's: they are forgotten with another user name. A refused password is tried again at once
  * when the address or anything that is logged in with has changed. To know that, the memo holds 16 bits of a salted
@@ -118,16 +120,34 @@ static void read_pause(const struct dispatch_upstream *upstream, const json_t *p
               document_member_text(pause, "text"));
 }
 
-static void take_pause(struct dispatch_upstream *upstream, const struct upstream_pace *pace)
+static bool is_of_user(const struct dispatch_upstream *upstream, const json_t *memo)
+{
+    return strcmp(document_member_text(memo, "username"), upstream->kept_user) == 0;
+}
+
+static void read_pace(const struct dispatch_upstream *upstream, const json_t *memo, struct upstream_pace *pace)
+{
+    pace->day_began_ms = document_member_number(memo, "day_began");
+    pace->day_octets = (uint64_t)document_member_number(memo, "day_octets");
+    const json_t *pause = json_object_get(memo, "pause");
+    if (pause != NULL) {
+        read_pause(upstream, pause, pace);
+    }
+    const json_t *login = json_object_get(memo, "login");
+    if (login != NULL && is_same_login(upstream, login)) {
+        pace->mechanism = (enum imapc_mechanism)document_member_number(login, "mechanism");
+    }
+}
+
+/* said: the event; note: whom the server told, and what an operator can do. */
+static void take_pause(struct dispatch_upstream *upstream, const struct upstream_pace *pace, const char *said,
+                       const char *note)
 {
     char until[25];
     log_time(pace->not_before_ms, until);
-    log_event(
-        upstream->dispatch->log, LOG_LEVEL_WARNING, "upstream_still_paused",
-        LOG_STR("upstream", upstream->config->name), LOG_STR("until", until), LOG_STR("during", pace->fault.where),
-        LOG_STR("error.code", pace->fault.code), LOG_STR("error.message", pace->fault.text),
-        LOG_STR("note",
-                "it was failing before the gateway started; \"mailweir queue resume\" with its name tries it at once"));
+    log_event(upstream->dispatch->log, LOG_LEVEL_WARNING, said, LOG_STR("upstream", upstream->config->name),
+              LOG_STR("until", until), LOG_STR("during", pace->fault.where), LOG_STR("error.code", pace->fault.code),
+              LOG_STR("error.message", pace->fault.text), LOG_STR("note", note));
     upstream->failures = pace->failures > 0 ? pace->failures : 1;
     upstream->last_fault = pace->fault;
     upstream->last_fault_ms = net_wall(upstream->dispatch->loop);
@@ -153,24 +173,82 @@ void dispatch_pace_find(struct dispatch_upstream *upstream)
     const char *text = spool_memo(upstream->dispatch->spool, upstream->config->name);
     json_t *memo = text != NULL ? json_loads(text, 0, NULL) : NULL;
     struct upstream_pace pace = {0};
-    if (memo != NULL && strcmp(document_member_text(memo, "username"), upstream->kept_user) == 0) {
+    if (memo != NULL && is_of_user(upstream, memo)) {
         upstream->down_since = upstream->kept_down_since = document_member_number(memo, "down_since");
         upstream->full_since = upstream->kept_full_since = document_member_number(memo, "full_since");
-        pace.day_began_ms = document_member_number(memo, "day_began");
-        pace.day_octets = (uint64_t)document_member_number(memo, "day_octets");
-        const json_t *pause = json_object_get(memo, "pause");
-        if (pause != NULL) {
-            read_pause(upstream, pause, &pace);
-        }
-        const json_t *login = json_object_get(memo, "login");
-        if (login != NULL && is_same_login(upstream, login)) {
-            pace.mechanism = (enum imapc_mechanism)document_member_number(login, "mechanism");
-        }
+        read_pace(upstream, memo, &pace);
         upstream_pool_set_pace(upstream->pool, &pace);
         upstream_pool_pace(upstream->pool, &upstream->kept);
     }
     json_decref(memo);
     if (upstream->kept.not_before_ms != 0) {
-        take_pause(upstream, &upstream->kept);
+        take_pause(
+            upstream, &upstream->kept, "upstream_still_paused",
+            "it was failing before the gateway started; \"mailweir queue resume\" with its name tries it at once");
     }
+}
+
+/* ---- hearing of another node's ---- */
+
+/* Two clocks that are set by the same time may differ by so much. */
+#define CLOCKS_DIFFER_MS 2000
+
+/* What theirs says beyond ours: a later end of a pause, more octets of the day, a mechanism where we have none. What
+ * ends a pause is time, or an operator: that another node has none says nothing. */
+static bool add_theirs(const struct upstream_pace *ours, const struct upstream_pace *theirs,
+                       struct upstream_pace *more_r)
+{
+    bool is_later = theirs->not_before_ms > ours->not_before_ms + CLOCKS_DIFFER_MS;
+    bool is_more = theirs->day_octets > ours->day_octets;
+    bool is_first = ours->mechanism == IMAPC_AUTH_AUTO && theirs->mechanism != IMAPC_AUTH_AUTO;
+    *more_r = is_later ? *theirs : (struct upstream_pace){0};
+    more_r->mechanism = is_first ? theirs->mechanism : IMAPC_AUTH_AUTO;
+    more_r->day_began_ms = is_more ? theirs->day_began_ms : 0;
+    more_r->day_octets = is_more ? theirs->day_octets : 0;
+    return is_later || is_more || is_first;
+}
+
+/* Both know it for down, or full: since the earlier of the two. */
+static int64_t earlier_of(int64_t ours, int64_t theirs)
+{
+    return ours != 0 && theirs != 0 && theirs < ours ? theirs : ours;
+}
+
+static void hear_memo(struct dispatch_upstream *upstream, const json_t *memo)
+{
+    struct upstream_pace ours, theirs = {0}, more;
+    upstream_pool_pace(upstream->pool, &ours);
+    read_pace(upstream, memo, &theirs);
+    upstream->down_since = earlier_of(upstream->down_since, document_member_number(memo, "down_since"));
+    upstream->full_since = earlier_of(upstream->full_since, document_member_number(memo, "full_since"));
+    if (!add_theirs(&ours, &theirs, &more)) {
+        return;
+    }
+    upstream_pool_set_pace(upstream->pool, &more);
+    upstream_pool_pace(upstream->pool, &upstream->kept);
+    if (more.not_before_ms != 0 && upstream->kept.not_before_ms != 0) {
+        take_pause(upstream, &more, "upstream_paused_elsewhere",
+                   "its server told another node; \"mailweir queue resume\" with its name tries it at once");
+    }
+}
+
+static void on_remembered(void *ctx, const char *name)
+{
+    struct dispatch *dispatch = ctx;
+    for (size_t i = 0; i < dispatch->upstream_count; i++) {
+        struct dispatch_upstream *upstream = dispatch->upstreams[i];
+        if (upstream->pool == NULL || upstream->switching || strcmp(upstream->config->name, name) != 0) {
+            continue;
+        }
+        json_t *memo = json_loads(spool_memo(dispatch->spool, name), 0, NULL);
+        if (memo != NULL && is_of_user(upstream, memo)) {
+            hear_memo(upstream, memo);
+        }
+        json_decref(memo);
+    }
+}
+
+void dispatch_pace_watch(struct dispatch *dispatch)
+{
+    spool_memo_watch(dispatch->spool, on_remembered, dispatch);
 }

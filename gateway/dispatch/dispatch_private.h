@@ -91,6 +91,8 @@ void dispatch_pause(struct dispatch_upstream *upstream, int64_t until_ms);
  */
 void dispatch_pace_keep(struct dispatch_upstream *upstream);
 void dispatch_pace_find(struct dispatch_upstream *upstream);
+/* From the start on, what another node keeps of an account is heeded here, too. */
+void dispatch_pace_watch(struct dispatch *dispatch);
 /* An operator's pause of the upstream begins or ends, or it has another pool: the pool begins nothing in a pause. */
 void dispatch_heed_halt(struct dispatch_upstream *upstream);
 /*

@@ -66,10 +66,22 @@ void spool_memo_take(struct spool *spool, const char *name, const char *text, ui
         return;
     }
     struct spool_upstream *upstream = spool_upstream(spool, name);
-    if (!upstream->memo_under_way && upstream->memo_at < look) {
-        free(upstream->memo);
-        upstream->memo = expect_strdup(text);
+    if (upstream->memo_under_way || upstream->memo_at >= look ||
+        (upstream->memo != NULL && strcmp(upstream->memo, text) == 0)) {
+        return;
     }
+    free(upstream->memo);
+    upstream->memo = expect_strdup(text);
+    if (spool->remembered != NULL && !spool->closing) {
+        spool->remembered(spool->remembered_ctx, name);
+    }
+}
+
+void spool_memo_watch(struct spool *spool, spool_memo_fn *fn, void *ctx)
+{
+    NET_EXPECT_LOOP(spool->loop);
+    spool->remembered = fn;
+    spool->remembered_ctx = ctx;
 }
 
 const char *spool_memo(struct spool *spool, const char *upstream)

@@ -16,4 +16,8 @@ void spool_memo_set(struct spool *spool, const char *upstream, const char *text)
 /* The newest text, also when another node wrote it; valid until the loop goes on; NULL when there was none. */
 const char *spool_memo(struct spool *spool, const char *upstream);
 
+/* Called when another node has written another memo of an upstream; from the loop. */
+typedef void spool_memo_fn(void *ctx, const char *upstream);
+void spool_memo_watch(struct spool *spool, spool_memo_fn *fn, void *ctx);
+
 #endif

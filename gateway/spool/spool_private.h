@@ -16,6 +16,7 @@
 #include "base/must_use.h"
 #include "net/net_lane.h"
 #include "spool/spool.h"
+#include "spool/spool_memo.h"
 #include "store/store_ask.h"
 #include "store/store_batch.h"
 
@@ -162,6 +163,8 @@ struct spool {
     void *wake_ctx;
     spool_halt_fn *halt;
     void *halt_ctx;
+    spool_memo_fn *remembered; /* or NULL */
+    void *remembered_ctx;
 
     struct fault trouble; /* why the last commit failed; refuses mail until trouble_until */
     uint64_t trouble_until;

@@ -217,7 +217,8 @@ struct upstream_pace {
     struct fault fault;             /* the server's words */
 };
 void upstream_pool_pace(const struct upstream_pool *pool, struct upstream_pace *pace_r);
-/* For a new pool. What lies too far in the past, or further in the future than any pause, is not believed. */
+/* For a new pool; or of another node: 0 leaves what it has. What lies too far in the past, or further in the future
+ * than any pause, is not believed. */
 void upstream_pool_set_pace(struct upstream_pool *pool, const struct upstream_pace *pace);
 /* An operator says that the next append may try it now, whatever it waits for. */
 void upstream_pool_try_now(struct upstream_pool *pool);

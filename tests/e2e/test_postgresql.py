@@ -260,6 +260,29 @@ def test_nodes_know_each_other(world):
         node.stop()
 
 
+def test_a_pause_is_the_accounts(world):
+    """What the server tells one node, the other heeds: it sends nothing before that time either."""
+    told = threading.Event()
+
+    def throttled(step, session, **facts):
+        if step == "append-begin" and not told.is_set():
+            told.set()
+            return "NO Request is throttled. Suggested Backoff Time: 15000 milliseconds"
+        return None
+
+    fake = FakeImap(world, "microsoft365", fault=throttled)
+    _, nodes = cluster(world, fake, count=2, lease="60s", profile="microsoft365")
+    first = nodes[0].send(message("one"))
+    until = wait(lambda: [e for node in nodes for e in node.events("upstream_paused_elsewhere")], "the pause, heard of by the other")[0]["until"]
+    assert [len(node.events("upstream_failed")) for node in nodes].count(1) == 1, "both were told"
+    second = nodes[1].send(message("two", number=1))
+    wait(lambda: len(fake.ids()) == 2, "both messages")
+    filed = [e for node in nodes for e in node.events("filed")]
+    assert {e["id"] for e in filed} == {first, second} and all(e["@timestamp"] >= until for e in filed), (filed, until)
+    for node in nodes:
+        node.stop()
+
+
 def test_a_node_is_killed(world):
     """kill -9 of a node under load: the others file what it had, once, within its lease and five seconds."""
     imap = FakeImap(world, profile="plain", fault=slow)

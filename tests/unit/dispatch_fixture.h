@@ -61,6 +61,8 @@ static struct world {
     struct upstream_pace pace; /* of the pool */
     char memo[2048];           /* that the spool keeps */
     unsigned memos;
+    spool_memo_fn *remembered;
+    void *remembered_ctx;
     unsigned diverts;
     int64_t diverted_since;
     struct mail_trouble divert_trouble;
@@ -472,6 +474,13 @@ struct spool_pause spool_pause_of(const struct spool *spool, const char *upstrea
 {
     (void)spool, (void)upstream;
     return (struct spool_pause){.on = world.paused};
+}
+
+void spool_memo_watch(struct spool *spool, spool_memo_fn *fn, void *ctx)
+{
+    (void)spool;
+    world.remembered = fn;
+    world.remembered_ctx = ctx;
 }
 
 const char *spool_memo(struct spool *spool, const char *upstream)

@@ -73,6 +73,60 @@ static void a_pause_that_the_server_asked_for_is_remembered(void **state)
     assert_int_equal(world.pace.not_before_ms, 0);
 }
 
+/* Another node of the same configuration keeps this pace. */
+static void keep_elsewhere(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(world.memo, sizeof world.memo, format, args);
+    va_end(args);
+    world.remembered(world.remembered_ctx, "corp");
+}
+
+#define PAUSE                                                                                                          \
+    "{\"username\":\"relay\",\"pause\":{\"until\":%lld,\"for\":60000,\"failures\":2,\"login\":false,"                  \
+    "\"code\":\"limit\",\"where\":\"APPEND\",\"text\":\"too fast\"}}"
+
+static void a_pause_that_another_node_heard_of_is_heeded(void **state)
+{
+    (void)state;
+    restart("relay", "secret");
+    dispatch_start(world.dispatch);
+    long long until = net_wall(world.loop) + 50000;
+    keep_elsewhere(PAUSE, until);
+    assert_int_equal(world.pace.not_before_ms, until);
+    assert_int_equal(world.pace.failures, 2);
+    assert_string_equal(world.pace.fault.text, "too fast");
+    assert_true(paused_until() == until);
+    keep_elsewhere(PAUSE, until - 20000); /* ours is longer */
+    assert_true(paused_until() == until && world.pace.not_before_ms == until);
+    keep_elsewhere("{\"username\":\"relay\"}"); /* that it waits for nothing is its own matter */
+    assert_true(paused_until() == until && world.pace.not_before_ms == until);
+    keep_elsewhere(PAUSE, until + 20000);
+    assert_true(paused_until() == until + 20000);
+    assert_int_equal(world.memos, 0); /* what was heard is not said again */
+    world.wake(world.wake_ctx, "corp");
+    assert_true(paused_until() == 0);
+}
+
+static void octets_of_the_day_are_the_accounts(void **state)
+{
+    (void)state;
+    restart("relay", "secret");
+    dispatch_start(world.dispatch);
+    long long began = net_wall(world.loop) - 1000;
+    world.pace = (struct upstream_pace){.day_began_ms = began, .day_octets = 500};
+    keep_elsewhere("{\"username\":\"relay\",\"day_began\":%lld,\"day_octets\":400}", began - 1);
+    assert_int_equal(world.pace.day_octets, 500);
+    assert_int_equal(world.pace.day_began_ms, began);
+    keep_elsewhere("{\"username\":\"relay\",\"day_began\":%lld,\"day_octets\":700}", began - 1);
+    assert_int_equal(world.pace.day_octets, 700);
+    assert_true(paused_until() == 0);
+    keep_elsewhere("{\"username\":\"somebody\",\"day_began\":%lld,\"day_octets\":900}", began);
+    keep_elsewhere("no memo");
+    assert_int_equal(world.pace.day_octets, 700);
+}
+
 static void a_memo_that_is_no_memo_is_nothing(void **state)
 {
     static const char *const memos[] = {"",
@@ -96,6 +150,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_refused_password_is_remembered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_pause_that_the_server_asked_for_is_remembered, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_pause_that_another_node_heard_of_is_heeded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(octets_of_the_day_are_the_accounts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_memo_that_is_no_memo_is_nothing, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,17 +206,37 @@ static void test_paused_elsewhere(void **state)
     finish_and_wait(fixture, SPOOL_FILED, 0);
 }
 
+static struct {
+    unsigned count;
+    char upstream[20];
+} remembered;
+
+static void on_remembered(void *ctx, const char *upstream)
+{
+    struct fixture *fixture = ctx;
+    assert_non_null(spool_memo(fixture->spool, upstream));
+    remembered.count++;
+    snprintf(remembered.upstream, sizeof remembered.upstream, "%s", upstream);
+}
+
 /* What another node remembers is found here, too: also of an upstream that was never heard of. */
 static void test_remembered_elsewhere(void **state)
 {
     struct fixture *fixture = *state;
     spool_set_wake(fixture->spool, on_wake, fixture);
+    spool_memo_watch(fixture->spool, on_remembered, fixture);
+    remembered.count = 0;
     spool_memo_set(fixture->spool, "corp", "ours");
     commit_and_wait(fixture, "goes with the memo", 1);
+    assert_int_equal(remembered.count, 0); /* nobody is told of his own */
     change_elsewhere(fixture, (struct store_op){.kind = STORE_MEMO, .memo = {"corp", "theirs"}});
     assert_string_equal(spool_memo(fixture->spool, "corp"), "theirs");
+    assert_int_equal(remembered.count, 1);
+    assert_string_equal(remembered.upstream, "corp");
     change_elsewhere(fixture, (struct store_op){.kind = STORE_MEMO, .memo = {"other", "theirs as well"}});
     assert_string_equal(spool_memo(fixture->spool, "other"), "theirs as well");
+    assert_int_equal(remembered.count, 2); /* "corp" has not changed since */
+    assert_string_equal(remembered.upstream, "other");
     assert_null(spool_memo(fixture->spool, "third"));
     spool_memo_set(fixture->spool, "corp", "ours");
     assert_string_equal(spool_memo(fixture->spool, "corp"), "ours");
