@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "base/units.h"
 #include "store/local/local_index_private.h"
 #include "store/local/local_private.h"
+#include "store/store_select.h"
 
 #define VALUES_MAX 16
 #define SQL_MAX    4000
@@ -24,7 +24,8 @@ struct query {
         int64_t number;
     } values[VALUES_MAX];
     size_t count;
-    char id[64], id_end[66]; /* a message id out of a delivery id; behind all ids with that head */
+    struct store_criteria criteria;
+    char id_end[sizeof((struct store_criteria *)0)->id + 2]; /* behind all ids with the head that is asked for */
 };
 
 static void add_text(struct query *query, const char *condition, const char *text)
@@ -41,85 +42,51 @@ static void add_number(struct query *query, const char *condition, int64_t numbe
     query->values[query->count++].number = number;
 }
 
-/* The head of an id stands for the only message that has it: two are none. */
-static void add_message_id(struct query *query)
-{
-    if (!units_is_id_head(bytes_of(query->id))) {
-        add_text(query, " AND m.id = ?", query->id);
-        return;
-    }
-    snprintf(query->id_end, sizeof query->id_end, "%s~", query->id);
-    add_text(query, " AND m.id = coalesce((SELECT id FROM message WHERE id = ?),", query->id);
-    add_text(query, " (SELECT iif(count(*) = 1, min(id), NULL) FROM message WHERE id > ?", query->id);
-    add_text(query, " AND id < ?))", query->id_end);
-}
+static const char *const conditions[STORE_CRITERION_KINDS] = {
+    [STORE_BY_OPEN] = " AND m.open > 0",
+    [STORE_BY_STATE] = " AND d.state = ?",
+    [STORE_BY_OPEN_STATE] = " AND d.state IN (0, 1, 2)",
+    [STORE_BY_ID] = " AND m.id = ?",
+    [STORE_BY_ID_HEAD] = " AND m.id = coalesce((SELECT id FROM message WHERE id = ?),",
+    [STORE_BY_NUMBER] = " AND d.number = ?",
+    [STORE_BY_MESSAGE_ID] = " AND m.message_id = ?",
+    [STORE_BY_UPSTREAM] = " AND d.upstream = ?",
+    [STORE_BY_FOLDER] = " AND d.folder = ?",
+    [STORE_BY_SENDER] = " AND m.sender = ?",
+    [STORE_BY_RULE] = " AND d.rule = ?",
+    [STORE_BY_BEFORE] = " AND m.received_ms < ?",
+    [STORE_BY_SINCE] = " AND m.received_ms >= ?",
+    [STORE_BY_TRIED] = " AND d.attempts > 0",
+    [STORE_BY_SUBJECT] = " AND instr(lower(json_extract(m.envelope, '$.subject')), lower(?)) > 0",
+    [STORE_BY_TO] = " AND EXISTS (SELECT 1 FROM json_each(m.envelope, '$.to')"
+                    " WHERE instr(lower(json_extract(value, '$.address')), lower(?)) > 0)",
+};
 
-/* "<message id>.<number>" or a message id. */
-static void add_id(struct query *query, const char *id)
+static void add_criterion(struct query *query, const struct store_criterion *criterion)
 {
-    const char *dot = strrchr(id, '.');
-    uint64_t number;
-    bool is_delivery = dot != NULL && bytes_to_u64(bytes_of(dot + 1), &number) && number <= INT32_MAX;
-    size_t len = is_delivery ? (size_t)(dot - id) : strlen(id);
-    if (len >= sizeof query->id - 1) {
-        add_text(query, " AND m.id = ?", ""); /* nothing has an id of that length */
-        return;
+    const char *condition = conditions[criterion->kind];
+    if (criterion->text != NULL) {
+        add_text(query, condition, criterion->text);
+    } else if (criterion->has_number) {
+        add_number(query, condition, criterion->number);
+    } else {
+        buf_append_text(&query->sql, condition);
     }
-    memcpy(query->id, id, len);
-    query->id[len] = '\0';
-    add_message_id(query);
-    if (is_delivery) {
-        add_number(query, " AND d.number = ?", (int64_t)number);
+    if (criterion->kind == STORE_BY_ID_HEAD) {
+        snprintf(query->id_end, sizeof query->id_end, "%s~", criterion->text);
+        add_text(query, " (SELECT iif(count(*) = 1, min(id), NULL) FROM message WHERE id > ?", criterion->text);
+        add_text(query, " AND id < ?))", query->id_end);
     }
 }
 
 static void begin_query(struct query *query, const char *columns, const struct store_select *select)
 {
-    const struct {
-        const char *condition, *text;
-    } conditions[] = {
-        {" AND m.message_id = ?", select->message_id},
-        {" AND d.upstream = ?", select->upstream},
-        {" AND d.folder = ?", select->folder},
-        {" AND m.sender = ?", select->sender},
-        {" AND d.rule = ?", select->rule},
-    };
-    int state = select->state == NULL ? -1 : store_state_of(select->state);
-    bool settled = state >= 0 && store_state_is_settled((enum store_state)state);
     *query = (struct query){0};
     buf_init(&query->sql, SQL_MAX);
-    buf_printf(&query->sql, "SELECT %s FROM message m CROSS JOIN delivery d ON d.message = m.seq WHERE %s", columns,
-               settled ? "1" : "m.open > 0");
-    if (state >= 0) {
-        add_number(query, " AND d.state = ?", state);
-    } else {
-        buf_append_text(&query->sql, " AND d.state IN (0, 1, 2)");
-    }
-    if (select->id != NULL) {
-        add_id(query, select->id);
-    }
-    for (size_t i = 0; i < sizeof conditions / sizeof conditions[0]; i++) {
-        if (conditions[i].text != NULL) {
-            add_text(query, conditions[i].condition, conditions[i].text);
-        }
-    }
-    if (select->before_ms != 0) {
-        add_number(query, " AND m.received_ms < ?", select->before_ms);
-    }
-    if (select->since_ms != 0) {
-        add_number(query, " AND m.received_ms >= ?", select->since_ms);
-    }
-    if (select->tried) {
-        add_number(query, " AND d.attempts >= ?", 1);
-    }
-    if (select->subject != NULL) {
-        add_text(query, " AND instr(lower(json_extract(m.envelope, '$.subject')), lower(?)) > 0", select->subject);
-    }
-    if (select->to != NULL) {
-        add_text(query,
-                 " AND EXISTS (SELECT 1 FROM json_each(m.envelope, '$.to')"
-                 " WHERE instr(lower(json_extract(value, '$.address')), lower(?)) > 0)",
-                 select->to);
+    buf_printf(&query->sql, "SELECT %s FROM message m CROSS JOIN delivery d ON d.message = m.seq WHERE true", columns);
+    store_select_criteria(select, &query->criteria);
+    for (size_t i = 0; i < query->criteria.count; i++) {
+        add_criterion(query, &query->criteria.list[i]);
     }
 }
 

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "base/units.h"
 #include "store/postgresql/postgresql_private.h"
 #include "store/store_meta.h"
+#include "store/store_select.h"
 
 #define PAGE    500
 #define SQL_MAX 4000
@@ -83,66 +83,52 @@ static void add_number(struct query *query, const char *before, int64_t number, 
     buf_printf(&query->sql, "%s$%d%s", before, query->values.count, after);
 }
 
-/* The head of an id stands for the only message that has it: two are none. */
-static void add_message_id(struct query *query, struct bytes id)
-{
-    if (!units_is_id_head(id)) {
-        add_text(query, " AND m.id = ", expect_memory(arena_copy(query->values.arena, id)), "");
-        return;
-    }
-    const char *head = expect_memory(arena_copy(query->values.arena, id));
-    add_text(query, " AND m.id = coalesce((SELECT id FROM message WHERE id = ", head, ")");
-    add_text(query, ", (SELECT CASE WHEN count(*) = 1 THEN min(id) END FROM message WHERE id > ", head, "");
-    add_text(query, " AND id < ", expect_memory(arena_printf(query->values.arena, "%s~", head)), "))");
-}
+/* What begins each, before its value. NULL: parts of subjects and addresses are looked for below, in the envelope. */
+static const char *const conditions[STORE_CRITERION_KINDS] = {
+    [STORE_BY_OPEN] = " AND m.open > 0",
+    [STORE_BY_STATE] = " AND d.state = ",
+    [STORE_BY_OPEN_STATE] = " AND d.state IN (0, 1, 2)",
+    [STORE_BY_ID] = " AND m.id = ",
+    [STORE_BY_ID_HEAD] = " AND m.id = coalesce((SELECT id FROM message WHERE id = ",
+    [STORE_BY_NUMBER] = " AND d.number = ",
+    [STORE_BY_MESSAGE_ID] = " AND m.message_id = ",
+    [STORE_BY_UPSTREAM] = " AND d.upstream = ",
+    [STORE_BY_FOLDER] = " AND d.folder = ",
+    [STORE_BY_SENDER] = " AND m.sender = ",
+    [STORE_BY_RULE] = " AND d.rule = ",
+    [STORE_BY_BEFORE] = " AND m.received_ms < ",
+    [STORE_BY_SINCE] = " AND m.received_ms >= ",
+    [STORE_BY_TRIED] = " AND d.attempts > 0",
+    [STORE_BY_SUBJECT] = NULL,
+    [STORE_BY_TO] = NULL,
+};
 
-/* "<message id>.<number>" or a message id. */
-static void add_id(struct query *query, const char *id)
+static void add_criterion(struct query *query, const struct store_criterion *criterion)
 {
-    const char *dot = strrchr(id, '.');
-    uint64_t number;
-    if (dot == NULL || !bytes_to_u64(bytes_of(dot + 1), &number) || number > INT32_MAX) {
-        add_message_id(query, bytes_of(id));
-        return;
+    struct arena *arena = query->values.arena;
+    const char *condition = conditions[criterion->kind];
+    if (criterion->kind == STORE_BY_ID_HEAD) {
+        const char *head = expect_memory(arena_copy(arena, bytes_of(criterion->text)));
+        add_text(query, condition, head, ")");
+        add_text(query, ", (SELECT CASE WHEN count(*) = 1 THEN min(id) END FROM message WHERE id > ", head, "");
+        add_text(query, " AND id < ", expect_memory(arena_printf(arena, "%s~", head)), "))");
+    } else if (condition != NULL && criterion->text != NULL) {
+        add_text(query, condition, expect_memory(arena_copy(arena, bytes_of(criterion->text))), "");
+    } else if (condition != NULL && criterion->has_number) {
+        add_number(query, condition, criterion->number, "");
+    } else if (condition != NULL) {
+        buf_append_text(&query->sql, condition);
     }
-    add_message_id(query, bytes_at(id, (size_t)(dot - id)));
-    add_number(query, " AND d.number = ", (int64_t)number, "");
 }
 
 static void add_conditions(struct query *query, const struct store_select *select)
 {
-    const struct {
-        const char *condition, *text;
-    } conditions[] = {
-        {" AND m.message_id = ", select->message_id},
-        {" AND d.upstream = ", select->upstream},
-        {" AND d.folder = ", select->folder},
-        {" AND m.sender = ", select->sender},
-        {" AND d.rule = ", select->rule},
-    };
-    int state = select->state == NULL ? -1 : store_state_of(select->state);
-    bool settled = state >= 0 && store_state_is_settled((enum store_state)state);
-    buf_append_text(&query->sql, settled ? " WHERE true" : " WHERE m.open > 0");
-    if (state >= 0) {
-        add_number(query, " AND d.state = ", state, "");
-    } else {
-        buf_append_text(&query->sql, " AND d.state IN (0, 1, 2)");
+    struct store_criteria criteria;
+    store_select_criteria(select, &criteria);
+    buf_append_text(&query->sql, " WHERE true");
+    for (size_t i = 0; i < criteria.count; i++) {
+        add_criterion(query, &criteria.list[i]);
     }
-    if (select->id != NULL) {
-        add_id(query, select->id);
-    }
-    for (size_t i = 0; i < sizeof conditions / sizeof conditions[0]; i++) {
-        if (conditions[i].text != NULL) {
-            add_text(query, conditions[i].condition, conditions[i].text, "");
-        }
-    }
-    if (select->before_ms != 0) {
-        add_number(query, " AND m.received_ms < ", select->before_ms, "");
-    }
-    if (select->since_ms != 0) {
-        add_number(query, " AND m.received_ms >= ", select->since_ms, "");
-    }
-    buf_append_text(&query->sql, select->tried ? " AND d.attempts > 0" : "");
 }
 
 static PGresult *ask_page(struct postgresql_link *link, struct arena *arena, const struct store_select *select,
