@@ -104,7 +104,7 @@ static void say_upstream(const struct admin *admin, json_t *list, const struct d
         say_paused(list, state, about);
     } else if (condition == DISPATCH_FULL) {
         add(list, TROUBLE, about, since, command, "the mailbox of \"%s\" is full: %.300s", name,
-            state->last_fault->text);
+            state->last_fault_ms == 0 ? "it was full before the gateway started" : state->last_fault->text);
     } else if (condition == DISPATCH_THROTTLED) {
         add(list, NOTICE, about, since, NULL,
             "the server of \"%s\" asked the gateway to slow down, and deliveries to it wait: %.300s", name,
@@ -143,15 +143,20 @@ static void say_nodes(const struct admin *admin, json_t *list)
     }
 }
 
-static void say_expiry(json_t *list, const char *what, const char *name, int64_t left)
+/* Files of certificates are watched. */
+#define RENEW "renew it; the new file is read by itself"
+
+/* whose: "of the listener"; todo: who can mend it, and how. left: seconds; INT64_MIN: there is no certificate. */
+static void say_expiry(json_t *list, const char *whose, const char *name, const char *todo, int64_t left)
 {
     char about[400];
-    snprintf(about, sizeof about, "certificate %.100s %.200s %s", what, name, left < 0 ? "expired" : "expires");
+    long long days = (long long)(left / DAY_SECONDS);
+    snprintf(about, sizeof about, "certificate %.100s %.200s %s", whose, name, left < 0 ? "expired" : "expires");
     if (left != INT64_MIN && left < 0) {
-        add(list, TROUBLE, about, 0, NULL, "the certificate of %s \"%s\" has expired: replace it", what, name);
+        add(list, TROUBLE, about, 0, NULL, "the certificate %s \"%s\" has expired: %s", whose, name, todo);
     } else if (left != INT64_MIN && left < CONFIG_EXPIRY_DAYS * DAY_SECONDS) {
-        add(list, NOTICE, about, 0, NULL, "the certificate of %s \"%s\" expires in %lld days", what, name,
-            (long long)(left / DAY_SECONDS));
+        add(list, NOTICE, about, 0, NULL, "the certificate %s \"%s\" expires in %lld day%s: %s", whose, name, days,
+            days == 1 ? "" : "s", todo);
     }
 }
 
@@ -165,8 +170,10 @@ static void say_upstreams(const struct admin *admin, json_t *list)
         if (!all_paused) {
             say_upstream(admin, list, &state);
         }
-        say_expiry(list, "the server of the upstream", state.config->name, state.pool.certificate_expires_s);
-        say_expiry(list, "the client certificate for the upstream", state.config->name, state.pool.own_expires_s);
+        const char *name = state.config->name;
+        say_expiry(list, "of the server of the upstream", name, "those who run that server must renew it",
+                   state.pool.certificate_expires_s);
+        say_expiry(list, "that mailweir shows to the upstream", name, RENEW, state.pool.own_expires_s);
     }
 }
 
@@ -188,10 +195,11 @@ static void say_certificates(const struct admin *admin, json_t *list)
     const struct config *config = gateway_config(admin->gateway);
     for (size_t i = 0; i < config->listeners.count; i++) {
         const char *name = config_listener_at(config, i)->name;
-        say_expiry(list, "the listener", name, gateway_certificate_seconds(admin->gateway, name));
+        say_expiry(list, "of the listener", name, RENEW, gateway_certificate_seconds(admin->gateway, name));
     }
     if (admin->certificate_expires != 0) {
-        say_expiry(list, "the admin server at", "admin", admin->certificate_expires - net_wall(admin->loop) / 1000);
+        say_expiry(list, "of the page and the API, under", "admin", RENEW,
+                   admin->certificate_expires - net_wall(admin->loop) / 1000);
     }
 }
 

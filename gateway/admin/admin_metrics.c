@@ -309,11 +309,6 @@ static void active(struct metrics_text *text, const struct dispatch_state *state
     metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->counts.active);
 }
 
-static void paused(struct metrics_text *text, const struct dispatch_state *state)
-{
-    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->paused_until != 0);
-}
-
 static void write_failures(struct metrics_text *text, const struct dispatch_state *state)
 {
     metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->failures);
@@ -379,7 +374,7 @@ static void conditions(struct metrics_text *text, const struct dispatch_state *s
     }
 }
 
-static void pause_left(struct metrics_text *text, const struct dispatch_state *state)
+static void next_try(struct metrics_text *text, const struct dispatch_state *state)
 {
     metrics_seconds(text, METRICS_LABELS("upstream", state->config->name), state->pause_left_ms);
 }
@@ -431,7 +426,6 @@ static const struct {
     {METRICS_GAUGE, "mailweir_upstream_active_deliveries", "Deliveries held in memory.", active},
     {METRICS_GAUGE, "mailweir_upstream_state",
      "1 for the current state of the upstream: open, failing, throttled, full, or paused by an operator.", conditions},
-    {METRICS_GAUGE, "mailweir_upstream_paused", "1 while the gateway pauses the upstream after failures.", paused},
     {METRICS_GAUGE, "mailweir_upstream_daily_bytes",
      "Octets sent today and the daily limit; absent for upstreams without a limit.", write_daily},
     {METRICS_GAUGE, "mailweir_upstream_quota_bytes",
@@ -445,8 +439,8 @@ static const struct {
      "refused.",
      outages},
     {METRICS_GAUGE, "mailweir_upstream_failures", "Consecutive failures of the account.", write_failures},
-    {METRICS_GAUGE, "mailweir_upstream_pause_seconds",
-     "Seconds until a failing upstream is tried again; 0 when it is open.", pause_left},
+    {METRICS_GAUGE, "mailweir_upstream_next_try_seconds",
+     "Seconds until an upstream that fails or is throttled is tried again; else 0.", next_try},
     {METRICS_GAUGE, "mailweir_upstream_connections", "Connections by what they are doing.", connections},
     {METRICS_GAUGE, "mailweir_upstream_token_expiry_seconds",
      "Seconds until the OAuth2 access token expires; a new one is fetched before that.", token},

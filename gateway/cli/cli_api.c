@@ -284,7 +284,11 @@ static int print_refusal(long status, struct bytes body)
     }
     const char *text = json_string_value(json_object_get(json_object_get(json, "error"), "message"));
     print_mistakes(json_object_get(json, "problems"));
-    fprintf(stderr, "mailweir: the gateway says %ld: %s\n", status, text != NULL ? text : "nothing more");
+    if (text != NULL) {
+        fprintf(stderr, "mailweir: %s\n", text);
+    } else {
+        fprintf(stderr, "mailweir: the gateway answered %ld and gave no reason\n", status);
+    }
     json_decref(json);
     return status == 401 || status == 403 ? EX_NOPERM : status == 503 || status == 429 ? EX_TEMPFAIL : 1;
 }

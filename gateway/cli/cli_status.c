@@ -70,7 +70,7 @@ static void print_attention(FILE *out, const json_t *status, const struct paint 
             cli_status_duration(span, now - moment_of(since));
         }
         fprintf(out, "  %s%s%s%s%s%s\n", notice ? paint->bold : paint->bad, document_member_text(one, "text"),
-                paint->plain, since == NULL ? "" : " (since ", span, since == NULL ? "" : ")");
+                paint->plain, since == NULL ? "" : " (began ", span, since == NULL ? "" : " ago)");
         if (command != NULL) {
             fprintf(out, "      %s%s%s\n", paint->dim, command, paint->plain);
         }
@@ -157,9 +157,11 @@ static void print_listeners(FILE *out, const json_t *status)
     json_t *listener;
     json_array_foreach(json_object_get(status, "listeners"), i, listener)
     {
-        fprintf(out, "  %-10s %s on %s port %" PRId64 ", TLS %s\n", i == 0 ? "listeners" : "",
+        const char *tls = document_member_text(listener, "tls");
+        bool plain = strcmp(tls, "none") == 0;
+        fprintf(out, "  %-10s %s on %s port %" PRId64 ", %s%s\n", i == 0 ? "listeners" : "",
                 document_member_text(listener, "name"), document_member_text(listener, "address"),
-                document_member_number(listener, "port"), document_member_text(listener, "tls"));
+                document_member_number(listener, "port"), plain ? "without TLS" : "TLS ", plain ? "" : tls);
     }
 }
 

@@ -101,7 +101,10 @@ int cmd_queue(const struct cli_command *command, int argc, char **argv)
         names[i] = verbs[i].name;
     }
     const char *nearest = nearest_word(name, names);
-    fprintf(stderr, "mailweir queue: there is no verb \"%s\"", name);
-    fprintf(stderr, nearest != NULL ? "; did you mean \"%s\"?\n" : "\n", nearest);
-    return print_verbs(stderr);
+    if (nearest != NULL) {
+        fprintf(stderr, "mailweir queue: there is no verb \"%s\"; did you mean \"%s\"?\n", name, nearest);
+    } else {
+        fprintf(stderr, "mailweir queue: there is no verb \"%s\"; \"mailweir queue --help\" lists them\n", name);
+    }
+    return EX_USAGE;
 }

@@ -150,9 +150,11 @@ static int unknown(const char *name)
         known[i] = commands[i].name;
     }
     const char *nearest = nearest_word(name, known);
-    fprintf(stderr, "mailweir: there is no command \"%s\"", name);
-    fprintf(stderr, nearest != NULL ? "; did you mean \"%s\"?\n" : "\n", nearest);
-    print_usage(stderr);
+    if (nearest != NULL) {
+        fprintf(stderr, "mailweir: there is no command \"%s\"; did you mean \"%s\"?\n", name, nearest);
+    } else {
+        fprintf(stderr, "mailweir: there is no command \"%s\"; \"mailweir help\" lists them\n", name);
+    }
     return EX_USAGE;
 }
 

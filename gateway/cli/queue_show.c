@@ -56,10 +56,9 @@ static void print_client(const json_t *client)
         printf(")");
     }
     printf(" by %s", document_member_text(client, "protocol"));
-    printf(", %s %s\n",
-           document_member_text(client, "tls_version")[0] == '\0' ? "without TLS"
-                                                                  : document_member_text(client, "tls_version"),
-           document_member_text(client, "tls_cipher"));
+    const char *version = document_member_text(client, "tls_version"),
+               *cipher = document_member_text(client, "tls_cipher");
+    printf(", %s%s%s\n", version[0] == '\0' ? "without TLS" : version, cipher[0] == '\0' ? "" : " ", cipher);
     print_pair("listener", document_member_text(client, "listener"));
     print_pair("user", document_member_text(client, "user"));
     print_pair("certificate", document_member_text(client, "tls_peer"));
@@ -179,7 +178,7 @@ static void print_delivery(const json_t *delivery)
     const char *state = document_member_text(delivery, "state");
     log_time(document_member_number(delivery, strcmp(state, "waiting") == 0 ? "due_ms" : "changed_ms"), time);
     printf("    %s  %s%s%s", time, cli_paint(stdout, cli_tone_of(state)),
-           strcmp(state, "waiting") == 0 ? "is when the delivery is tried next" : state, cli_paint(stdout, CLI_PLAIN));
+           strcmp(state, "waiting") == 0 ? "next try" : state, cli_paint(stdout, CLI_PLAIN));
     if (document_member_number(delivery, "uid") > 0) {
         printf(" as UID %" PRId64 " (UIDVALIDITY %" PRId64 ")", document_member_number(delivery, "uid"),
                document_member_number(delivery, "uidvalidity"));

@@ -202,6 +202,7 @@ void dispatch_state(const struct dispatch *dispatch, size_t index, struct dispat
                                        .failures = upstream->failures,
                                        .paused_until = upstream->paused_until,
                                        .down_since = upstream->down_since,
+                                       .full_since = upstream->full_since,
                                        .last_fault = &upstream->last_fault,
                                        .last_fault_ms = upstream->last_fault_ms,
                                        .last_filed_ms = upstream->last_filed_ms};

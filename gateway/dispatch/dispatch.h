@@ -67,6 +67,7 @@ struct dispatch_state {
     unsigned failures;        /* of the account, in a row */
     int64_t paused_until;     /* wall clock, for failures or by the server's wish; 0: it is not */
     int64_t down_since;       /* wall clock; 0: it works, as far as is known */
+    int64_t full_since;       /* wall clock; 0: there is room, as far as is known */
     int64_t pause_left_ms;
     const struct fault *last_fault;
     int64_t last_fault_ms, last_filed_ms; /* wall clock; 0: never */

@@ -17,6 +17,13 @@ static bool has_said(const struct dispatch_state *state, const char *code)
     return state->last_fault_ms != 0 && strcmp(state->last_fault->code, code) == 0;
 }
 
+/* After a start nothing was said yet, and what was known before holds. */
+static bool is_full(const struct dispatch_state *state)
+{
+    return state->last_fault_ms == 0 ? state->full_since != 0 && state->last_filed_ms == 0
+                                     : has_said(state, "overquota") && state->last_fault_ms > state->last_filed_ms;
+}
+
 /* An operator's word comes first: whatever else is wrong, nothing is tried. */
 enum dispatch_condition dispatch_condition_of(const struct dispatch_state *state)
 {
@@ -27,7 +34,7 @@ enum dispatch_condition dispatch_condition_of(const struct dispatch_state *state
     if (waits && (has_said(state, "throttled") || has_said(state, "daily-budget"))) {
         return DISPATCH_THROTTLED;
     }
-    if (has_said(state, "overquota") && state->last_fault_ms > state->last_filed_ms) {
+    if (is_full(state)) {
         return DISPATCH_FULL;
     }
     return waits || state->failures > 0 || state->down_since != 0 ? DISPATCH_FAILING : DISPATCH_OPEN;
@@ -45,8 +52,9 @@ int64_t dispatch_condition_since(const struct dispatch_state *state)
         return state->pause.since_ms;
     case DISPATCH_FAILING:
         return state->down_since != 0 ? state->down_since : state->last_fault_ms;
-    case DISPATCH_THROTTLED:
     case DISPATCH_FULL:
+        return state->full_since != 0 ? state->full_since : state->last_fault_ms;
+    case DISPATCH_THROTTLED:
         return state->last_fault_ms;
     default:
         return 0;

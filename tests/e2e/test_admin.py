@@ -127,7 +127,7 @@ def test_metrics_of_expiry_connections_and_age(world):
     assert sum(one_of(admin, f'mailweir_upstream_connections{{upstream="corp",state="{state}"}}') for state in ("connecting", "idle", "busy")) >= 1
     assert one_of(admin, "mailweir_spool_commit_duration_seconds_count") >= 1
     gateway.send(message("down"))
-    wait(lambda: one_of(admin, 'mailweir_upstream_pause_seconds{upstream="down"}') > 0, "pause of the upstream that is down")
+    wait(lambda: one_of(admin, 'mailweir_upstream_next_try_seconds{upstream="down"}') > 0, "pause of the upstream that is down")
     gateway.stop()
     gateway.start()
     assert one_of(admin, 'mailweir_upstream_queue_deliveries{upstream="down",state="waiting"}') == 1

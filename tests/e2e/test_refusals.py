@@ -68,7 +68,9 @@ def test_what_was_meant_is_proposed(world):
                              (["queue", "list", "--form"], '"--from"')):
         done = said(*arguments)
         assert done.returncode == 64 and f"did you mean {meant}?" in done.stderr, (arguments, done)
-    assert said("nothing-like-it").stderr.startswith('mailweir: there is no command "nothing-like-it"\n')
+        assert "\nusage: mailweir COMMAND" not in done.stderr, done  # the proposal is not lost in front of everything else
+    assert said("nothing-like-it").stderr == 'mailweir: there is no command "nothing-like-it"; "mailweir help" lists them\n'
+    assert said("queue", "nothing").stderr == 'mailweir queue: there is no verb "nothing"; "mailweir queue --help" lists them\n'
     for one, other in ((["status", "-h"], ["status", "--help"]), (["help", "status"], ["status", "--help"]), (["-h"], ["--help"]),
                        (["help", "queue", "retry"], ["queue", "retry", "--help"]), (["queue", "-h"], ["queue", "--help"])):
         assert said(*one).stdout == said(*other).stdout != "", (one, other)

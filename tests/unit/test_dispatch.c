@@ -1,6 +1,7 @@
 /*
  * dispatch: which delivery goes out when, and what is told to the spool.
  */
+#include "dispatch/dispatch_condition.h"
 #include "dispatch_fixture.h"
 
 static void a_backlog_goes_out_within_the_active_set(void **state)
@@ -95,6 +96,33 @@ static void what_waits_goes_to_its_fallback_in_time(void **state)
     }
     assert_null(strstr(world.memo, "down_since"));
     upstream_config.fallback_after = 3600000;
+}
+
+/* Not the last attempt's time: whoever looks wants to know how long it has been so. */
+static void a_mailbox_is_full_since_the_first_refusal(void **state)
+{
+    (void)state;
+    struct dispatch_state seen;
+    put_on_disk(1);
+    world.answering = true;
+    fault_set(&world.answer.fault, FAULT_TEMP, "overquota", "append", "no room");
+    dispatch_start(world.dispatch);
+    world.stop_after = 1;
+    net_loop_run(world.loop);
+    dispatch_state(world.dispatch, 0, &seen);
+    int64_t since = dispatch_condition_since(&seen);
+    assert_int_equal(dispatch_condition_of(&seen), DISPATCH_FULL);
+    assert_int_equal(since, seen.full_since);
+    while (seen.last_fault_ms == since) {
+        world.stop_after = world.outcome_count + 1;
+        net_loop_run(world.loop);
+        dispatch_state(world.dispatch, 0, &seen);
+    }
+    assert_int_equal(dispatch_condition_of(&seen), DISPATCH_FULL);
+    assert_int_equal(dispatch_condition_since(&seen), since);
+    /* After a start nothing was said yet, and it is known all the same. */
+    seen.last_fault_ms = 0;
+    assert_int_equal(dispatch_condition_of(&seen), DISPATCH_FULL);
 }
 
 struct outcome_case {
@@ -248,6 +276,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(octets_in_memory_are_sent_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dead_upstream_is_paused_and_probed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_waits_goes_to_its_fallback_in_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_mailbox_is_full_since_the_first_refusal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_fault_has_its_outcome, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_first_doubt_is_looked_into_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_drain_gives_everything_back, set_up, tear_down),

@@ -88,7 +88,7 @@ function attend(list) {
     return Object.assign(h("p", { class: one.severity }, text, " ", since, " ", mend(one), one.command && h("code", {}, one.command)), { text, since });
   }, (element, one) => {
     say(element.text, one.text);
-    say(element.since, one.since ? `since ${ago(one.since).replace(" ago", "")}` : "");
+    say(element.since, one.since ? `began ${ago(one.since)}` : "");
   });
 }
 
