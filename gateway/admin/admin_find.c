@@ -19,8 +19,9 @@
 
 #define PAGE_DEFAULT 50
 #define PAGE_MAX     1000
-/* Messages that one request looks at: a search that finds little answers all the same, and says where it goes on. */
-#define LOOK 30000
+/* What one request looks at, a message and its envelope being one each: a search that finds little answers all the
+ * same, and says where it goes on. */
+#define LOOK 12000
 /* Where the store goes on when it has no more. */
 #define STORE_END   1
 #define ADDRESS_MAX 320

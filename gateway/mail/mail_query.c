@@ -476,6 +476,46 @@ bool mail_query_fits_delivery(const struct mail_query *query, const char *state,
     return fits;
 }
 
+static bool needs(const struct mail_query *query, const enum mail_query_field *looking)
+{
+    for (size_t i = 0; i < query->count; i++) {
+        for (size_t at = 0; looking[at] != MAIL_QUERY_UNTIL; at++) {
+            if (query->conditions[i].field == looking[at]) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void mail_query_needs(const struct mail_query *query, const char *names_r[MAIL_QUERY_NEEDS])
+{
+    /* Fields that look at the member; none has UNTIL, which ends them. */
+    static const struct {
+        const char *name;
+        enum mail_query_field looking[4];
+    } members[] = {
+        {"subject", {MAIL_QUERY_ANY, MAIL_QUERY_SUBJECT, MAIL_QUERY_UNTIL}},
+        {"header_from", {MAIL_QUERY_ANY, MAIL_QUERY_FROM, MAIL_QUERY_UNTIL}},
+        {"to", {MAIL_QUERY_ANY, MAIL_QUERY_TO, MAIL_QUERY_UNTIL}},
+        {"header_to", {MAIL_QUERY_ANY, MAIL_QUERY_TO, MAIL_QUERY_UNTIL}},
+        {"id", {MAIL_QUERY_ID, MAIL_QUERY_UNTIL}},
+        {"message_id", {MAIL_QUERY_MESSAGE_ID, MAIL_QUERY_UNTIL}},
+        {"client", {MAIL_QUERY_CLIENT, MAIL_QUERY_LISTENER, MAIL_QUERY_USER, MAIL_QUERY_UNTIL}},
+    };
+    _Static_assert(sizeof members / sizeof members[0] + 3 == MAIL_QUERY_NEEDS,
+                   "all, the two that each has, and the end");
+    size_t count = 0;
+    names_r[count++] = "from";
+    names_r[count++] = "received_ms";
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        if (needs(query, members[i].looking)) {
+            names_r[count++] = members[i].name;
+        }
+    }
+    names_r[count] = NULL;
+}
+
 /* ---- for an index, and for forgetting ---- */
 
 static bool add_words(const void *ctx, const char *entry)

@@ -67,6 +67,9 @@ MUST_USE int mail_query_read(const char *text, int64_t now_ms, struct arena *are
 
 /* Whether the conditions about the message itself fit. */
 bool mail_query_fits(const struct mail_query *query, const struct mail_envelope *envelope);
+/* The members of an envelope that it looks at, among them "from", which each has, and the time; NULL ends them. */
+#define MAIL_QUERY_NEEDS 10
+void mail_query_needs(const struct mail_query *query, const char *names_r[MAIL_QUERY_NEEDS]);
 /* Whether those about deliveries fit this one, of a message that fits. */
 bool mail_query_fits_delivery(const struct mail_query *query, const char *state, const char *upstream,
                               const char *folder, const char *rule);

@@ -25,7 +25,8 @@ enum store_question_kind {
                           and whose sender does not wait any more; the oldest first */
 };
 
-/* A search goes on where it stopped: after `limit` messages were found, or `look` were looked at. */
+/* A search goes on where it stopped: after `limit` messages were found, or so much was looked at: a message is one, and
+ * its envelope another one. */
 struct store_search {
     const struct mail_query *query;
     uint64_t before; /* only messages with a lower number; 0: from the last one on */

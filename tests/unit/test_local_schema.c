@@ -84,6 +84,11 @@ static const char *const released[] = {
 
     /* Records have an end. */
     "INSERT INTO spool VALUES ('records', 2);",
+
+    /* Whose turn it is. */
+    "DROP INDEX delivery_lane;"
+    "ALTER TABLE delivery RENAME COLUMN lane TO turn;"
+    "CREATE INDEX delivery_turn ON delivery (upstream, turn, due_ms) WHERE state = 0;",
 };
 #define RELEASED (sizeof released / sizeof released[0])
 
@@ -99,6 +104,7 @@ static const char *const kept[] = {
     "UPDATE delivery SET lane = 4711; INSERT INTO words (rowid, subject, sender, reader) VALUES (7, 'old words', 'a', "
     "'b'); UPDATE spool SET value = 3 WHERE name = 'learnt';",
     "", /* says what it is by itself */
+    "UPDATE message SET seq = 3, received_ms = 9; UPDATE delivery SET message = 3, folder = 'INBOX', rule = 'r';",
 };
 
 static sqlite3 *open_with(const char *sql)
@@ -176,9 +182,12 @@ static void test_from_each(void **state)
         "SELECT (SELECT turn FROM delivery) || ' ' || (SELECT rowid FROM words WHERE words MATCH 'old') ||"
         " (SELECT value FROM spool WHERE name = 'learnt')",
         "SELECT value FROM spool WHERE name = 'records'",
+        "SELECT group_concat(word, ' ') || (SELECT number || ' ' || first_ms || ' ' || last_ms FROM chunk)"
+        " FROM (SELECT word FROM place WHERE chunk = 0 ORDER BY word)",
     };
     static const char *const answers[] = {
-        "corpheld by me", "corpslowly", "backup", "uidvalidity=71", "corp51", "joe", "77", "4711 73", "2"};
+        "corpheld by me",      "corpslowly", "backup", "uidvalidity=71", "corp51", "joe", "77", "4711 73", "2",
+        "finbox rr ucorp0 9 9"};
     assert_int_equal(RELEASED + 2, LOCAL_SCHEMA_VERSION); /* a new version adds what it released to the list above */
     sqlite3 *fresh = open_with("");
     assert_int_equal(local_schema_migrate(fresh, NULL), 0);

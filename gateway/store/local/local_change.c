@@ -113,6 +113,10 @@ int local_change_add(struct local *local, uint64_t message, const char *id, cons
                                                     json_loadb((const char *)row.detail.ptr, row.detail.len, 0, NULL)));
     (*local_batch_count(local, row.state))++;
     buf_done(&detail);
+    if (result == 0) {
+        result =
+            local_index_note_place(local->index, message, delivery->upstream, delivery->folder, delivery->rule, fault);
+    }
     return result != 0 ? -1 : local_index_open_more(local->index, message, 1, fault);
 }
 

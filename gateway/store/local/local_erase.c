@@ -60,7 +60,9 @@ static int erase_address(struct local *local, struct store_op *op, struct fault 
     wanted->erased = wanted->open = wanted->next = 0;
     int result = search_mentions(local, &erasing, arena, fault);
     for (size_t i = 0; result == 0 && i < erasing.count; i++) {
-        result = local_index_forget_message(local->index, erasing.seqs[i], fault);
+        bool gone = local_index_forget_message(local->index, erasing.seqs[i], fault) == 0;
+        /* A folder may bear his name. */
+        result = gone ? local_index_chunk_anew(local->index, erasing.seqs[i], fault) : -1;
         wanted->erased++;
     }
     free(erasing.seqs);

@@ -196,6 +196,13 @@ MUST_USE int local_index_learn(struct local_index *index, unsigned limit, unsign
 /* Takes subject and header addresses from up to `limit` messages settled before before_ms, the oldest first. */
 MUST_USE int local_index_unlearn(struct local_index *index, int64_t before_ms, unsigned limit, unsigned *count_r,
                                  struct fault *fault);
+
+/* What searches know of places (local_chunk.c). A delivery of the message has another one, or is new; NULL: that has
+ * not changed. */
+MUST_USE int local_index_note_place(struct local_index *index, uint64_t seq, const char *upstream, const char *folder,
+                                    const char *rule, struct fault *fault);
+/* The places of messages that stood beside this one and have gone are forgotten. */
+MUST_USE int local_index_chunk_anew(struct local_index *index, uint64_t seq, struct fault *fault);
 /* The words of a message go, before the message does. */
 MUST_USE int local_index_forget_words(struct local_index *index, uint64_t seq, struct fault *fault);
 /* The message and all that is known of it. */
@@ -203,7 +210,7 @@ MUST_USE int local_index_forget_message(struct local_index *index, uint64_t seq,
 
 /* ---- local_search.c ---- */
 
-/* A message that fits. Non-zero ends the search. */
+/* A message that fits; of its envelope there is what the query looks at. Non-zero ends the search. */
 typedef int local_index_hit_fn(void *ctx, uint64_t seq, unsigned open, const struct mail_envelope *envelope);
 /* Calls fn for each message that fits, the highest number first; limit counts calls. */
 MUST_USE int local_index_search(struct local_index *index, struct store_search *search, local_index_hit_fn *fn,

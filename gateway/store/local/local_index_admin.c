@@ -68,7 +68,7 @@ int local_index_forget_message(struct local_index *index, uint64_t seq, struct f
             return -1;
         }
     }
-    return 0;
+    return local_index_leave_chunk(index, seq, fault);
 }
 
 int local_index_forget(struct local_index *index, int64_t before_ms, unsigned limit, unsigned *count_r,

@@ -79,7 +79,12 @@ int local_index_finish(struct local_index *index, const struct store_finish *fin
     bind_text(st, 10, finish->folder);
     bind_number(st, 11, run_number);
     bind_text(st, 12, finish->state == STORE_STATE_FILED ? NULL : finish->doubt);
-    return run_change(index, st, fault);
+    int changed = run_change(index, st, fault);
+    if (changed == 1 && finish->folder != NULL &&
+        local_index_note_place(index, finish->key.message, NULL, finish->folder, NULL, fault) != 0) {
+        return -1;
+    }
+    return changed;
 }
 
 int local_index_redirect(struct local_index *index, struct store_key key, const struct store_row *row,
@@ -96,7 +101,9 @@ int local_index_redirect(struct local_index *index, struct store_key key, const 
     bind_text(st, 5, row->fallback);
     bind_number(st, 6, row->turn);
     bind_bytes(st, 7, row->detail);
-    return local_sql_run(index, st, fault);
+    return local_sql_run(index, st, fault) != 0
+               ? -1
+               : local_index_note_place(index, key.message, row->upstream, row->folder, NULL, fault);
 }
 
 int local_index_add_attempt(struct local_index *index, const struct store_finish *finish, int64_t now_ms,

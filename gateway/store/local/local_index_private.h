@@ -71,6 +71,12 @@ enum statement {
     CLEAR_WORDS,
     UNLEARNT,
     TO_UNLEARN,
+    ADD_CHUNKS,
+    ADD_PLACES,
+    ADD_PLACE,
+    IN_CHUNK,
+    FORGET_CHUNK,
+    FORGET_PLACES,
     ENVELOPE,
     SET_ENVELOPE,
     STATEMENTS,
@@ -82,6 +88,18 @@ struct local_index {
     struct local_prepared prepared;
     unsigned page_size, log_pages;
 };
+
+/* Messages of a chunk, as a number and in SQL; and what each of its words begins with. See local_chunk.c. */
+#define LOCAL_CHUNK          256u
+#define LOCAL_CHUNK_SQL      "256"
+#define LOCAL_CHUNK_UPSTREAM "u"
+#define LOCAL_CHUNK_FOLDER   "f"
+#define LOCAL_CHUNK_RULE     "r"
+
+/* Messages above the one and up to the other stand in their chunks. */
+MUST_USE int local_index_learn_chunks(struct local_index *index, uint64_t above, uint64_t last, struct fault *fault);
+/* The message has gone, and its chunk when it was the last one. */
+MUST_USE int local_index_leave_chunk(struct local_index *index, uint64_t seq, struct fault *fault);
 
 /* The connection, for statements that are made of pieces or used once. */
 sqlite3 *local_index_db(struct local_index *index);

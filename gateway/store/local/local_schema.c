@@ -114,6 +114,16 @@ static const char *const steps[LOCAL_SCHEMA_VERSION] = {
     "DROP INDEX delivery_lane;"
     "ALTER TABLE delivery RENAME COLUMN lane TO turn;"
     "CREATE INDEX delivery_turn ON delivery (upstream, turn, due_ms) WHERE state = 0;",
+
+    /* What stands in each chunk of 256 messages (local_chunk.c). */
+    "CREATE TABLE chunk (number INTEGER PRIMARY KEY, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL);"
+    "CREATE TABLE place (word TEXT NOT NULL, chunk INTEGER NOT NULL, PRIMARY KEY (word, chunk)) WITHOUT ROWID;"
+    "CREATE INDEX place_chunk ON place (chunk);"
+    "INSERT INTO chunk SELECT seq / 256, min(received_ms), max(received_ms) FROM message"
+    "  WHERE seq <= (SELECT value FROM spool WHERE name = 'learnt') GROUP BY 1;"
+    "INSERT OR IGNORE INTO place SELECT 'u' || lower(upstream), message / 256 FROM delivery;"
+    "INSERT OR IGNORE INTO place SELECT 'f' || lower(folder), message / 256 FROM delivery;"
+    "INSERT OR IGNORE INTO place SELECT 'r' || lower(rule), message / 256 FROM delivery;",
 };
 
 static int run_statement(sqlite3 *db, const char *sql, struct fault *fault)

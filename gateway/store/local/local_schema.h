@@ -10,7 +10,7 @@
 #include "base/must_use.h"
 
 /* The version that this mailweir writes. It stands in the database's user_version; 0 is an empty database. */
-#define LOCAL_SCHEMA_VERSION 11
+#define LOCAL_SCHEMA_VERSION 12
 
 /*
  * Brings the database up to the version, in one transaction. Fault "version" when it was written by a newer mailweir,

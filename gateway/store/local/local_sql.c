@@ -113,6 +113,20 @@ static const char *const sql[STATEMENTS] = {
     [UNLEARNT] = "SELECT seq, envelope FROM message WHERE seq > ?1 ORDER BY seq LIMIT ?2",
     [TO_UNLEARN] = "SELECT seq, settled_ms FROM message WHERE open = 0 AND settled_ms < ?1"
                    " AND (settled_ms, seq) > (?2, ?3) ORDER BY settled_ms, seq LIMIT ?4",
+    [ADD_CHUNKS] = "INSERT INTO chunk SELECT seq / " LOCAL_CHUNK_SQL ", min(received_ms), max(received_ms) FROM message"
+                   " WHERE seq > ?1 AND seq <= ?2 GROUP BY 1"
+                   " ON CONFLICT (number) DO UPDATE SET first_ms = min(first_ms, excluded.first_ms),"
+                   " last_ms = max(last_ms, excluded.last_ms)",
+    [ADD_PLACES] = "INSERT OR IGNORE INTO place SELECT word || lower(value), message / " LOCAL_CHUNK_SQL " FROM"
+                   " (SELECT message, 'u' AS word, upstream AS value FROM delivery WHERE message > ?1 AND message <= ?2"
+                   " UNION ALL"
+                   " SELECT message, 'f', folder FROM delivery WHERE message > ?1 AND message <= ?2 UNION ALL"
+                   " SELECT message, 'r', rule FROM delivery WHERE message > ?1 AND message <= ?2)",
+    [ADD_PLACE] = "INSERT OR IGNORE INTO place VALUES (?1 || lower(?2), ?3 / " LOCAL_CHUNK_SQL ")",
+    [IN_CHUNK] =
+        "SELECT 1 FROM message WHERE seq >= ?1 * " LOCAL_CHUNK_SQL " AND seq < (?1 + 1) * " LOCAL_CHUNK_SQL " LIMIT 1",
+    [FORGET_CHUNK] = "DELETE FROM chunk WHERE number = ?1",
+    [FORGET_PLACES] = "DELETE FROM place WHERE chunk = ?1",
     [ENVELOPE] = "SELECT envelope, open FROM message WHERE seq = ?1",
     [SET_ENVELOPE] = "UPDATE message SET envelope = ?2 WHERE seq = ?1",
 };

@@ -158,9 +158,14 @@ static int learn_words(struct local_index *index, void *ctx, struct fault *fault
     learning->count = 0;
     bind_number(st, 1, last);
     bind_number(st, 2, learning->limit);
+    uint64_t before = last;
     int got = learn_rows(index, st, learning, &last, fault);
     sqlite3_reset(st);
-    return got < 0 || learning->count == 0 ? got : local_index_set(index, "learnt", last, fault);
+    if (got < 0 || learning->count == 0) {
+        return got;
+    }
+    return local_index_learn_chunks(index, before, last, fault) != 0 ? -1
+                                                                     : local_index_set(index, "learnt", last, fault);
 }
 
 int local_index_learn(struct local_index *index, unsigned limit, unsigned *count_r, struct fault *fault)
