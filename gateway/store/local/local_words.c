@@ -103,7 +103,15 @@ static int begin_anew(struct local_index *index, struct fault *fault)
     return local_index_set(index, "learnt", 0, fault);
 }
 
-/* Does it whole; or, when the words fail, has all of them learnt anew. */
+/* What the words have to write they write here, not with the end of the transaction, where it would fail all of it. */
+static int write_out(struct local_index *index, struct fault *fault)
+{
+    return run_statement(index, "SAVEPOINT written; RELEASE written", fault);
+}
+
+/* Does it whole; or, when the words fail, has all of them learnt anew. WORDS_LOST: not even that can be done, nothing
+ * of it is, and the fault says why; the transaction goes on. */
+#define WORDS_LOST 1
 static int do_or_begin_anew(struct local_index *index, int (*fn)(struct local_index *index, void *ctx, struct fault *),
                             void *ctx, struct fault *fault)
 {
@@ -112,14 +120,20 @@ static int do_or_begin_anew(struct local_index *index, int (*fn)(struct local_in
         return -1;
     }
     int result = fn(index, ctx, &found);
+    result = result == 0 ? write_out(index, &found) : result;
     if (result != 0 && is_of_words(&found)) {
-        result = run_statement(index, "ROLLBACK TO words", &found) == 0 ? begin_anew(index, &found) : -1;
+        struct fault again = FAULT_INIT;
+        result = run_statement(index, "ROLLBACK TO words", &again);
+        if (result == 0 && (begin_anew(index, &again) != 0 || write_out(index, &again) != 0)) {
+            result = is_of_words(&again) ? run_statement(index, "ROLLBACK TO words", &again) : -1;
+            result = result == 0 ? WORDS_LOST : result;
+        }
+        found = result < 0 ? again : found;
     }
     if (result != 0) {
         fault_set(fault, found.class, found.code, found.where, "%s", found.text);
-        return -1;
     }
-    return run_statement(index, "RELEASE words", fault);
+    return result < 0 || run_statement(index, "RELEASE words", fault) != 0 ? -1 : result;
 }
 
 /* ---- learning ---- */
@@ -209,7 +223,12 @@ static int forget_words(struct local_index *index, void *ctx, struct fault *faul
 
 int local_index_forget_words(struct local_index *index, uint64_t seq, struct fault *fault)
 {
-    return do_or_begin_anew(index, forget_words, &seq, fault);
+    struct fault found = FAULT_INIT;
+    int result = do_or_begin_anew(index, forget_words, &seq, &found);
+    if (result < 0) {
+        fault_set(fault, found.class, found.code, found.where, "%s", found.text);
+    }
+    return result < 0 ? -1 : 0; /* words of no message find nothing */
 }
 
 /* ---- unlearning ---- */
@@ -308,15 +327,21 @@ int local_index_unlearn(struct local_index *index, int64_t before_ms, unsigned l
 
 /* ---- LEARN ---- */
 
+/* Words that are lost are nobody's trouble but the searchers': what stands in the same batch goes on. */
 static int learn_op(struct local *local, struct store_op *op, struct fault *fault)
 {
     struct store_learn *wanted = &op->learn;
+    struct fault found = FAULT_INIT;
     wanted->unlearnt = 0;
-    if (local_index_learn(local->index, wanted->limit, &wanted->learnt, fault) != 0) {
-        return -1;
+    int result = local_index_learn(local->index, wanted->limit, &wanted->learnt, &found);
+    if (result == 0) {
+        result = local_index_unlearn(local->index, local_now(local) - (int64_t)wanted->keep_ms, wanted->limit,
+                                     &wanted->unlearnt, &found);
     }
-    return local_index_unlearn(local->index, local_now(local) - (int64_t)wanted->keep_ms, wanted->limit,
-                               &wanted->unlearnt, fault);
+    if (result != 0) {
+        fault_set(result < 0 ? fault : &op->fault, found.class, found.code, found.where, "%s", found.text);
+    }
+    return result < 0 ? -1 : 0;
 }
 
 const struct local_kind local_learn = {.index = learn_op};
