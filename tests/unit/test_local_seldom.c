@@ -363,6 +363,26 @@ static void an_index_that_is_no_database(void **state)
     assert_true(is_known("ONE"));
 }
 
+/* What a newer mailweir has written is not rebuilt by an older one, which would know less of it. */
+static void a_newer_index_is_not_rebuilt(void **state)
+{
+    (void)state;
+    struct local_rebuild_result made;
+    struct fault fault = FAULT_INIT;
+    add("ONE", "a body");
+    close_store();
+    int64_t version = index_number("PRAGMA user_version");
+    change_index("PRAGMA user_version = 4711");
+    assert_int_equal(local_rebuild(w.path, on_report, NULL, &made, &fault), -1);
+    assert_string_equal(fault.code, "version");
+    assert_non_null(strstr(fault.text, "4711"));
+    assert_non_null(strstr(fault.text, "newer mailweir"));
+    assert_int_equal(index_number("PRAGMA user_version"), 4711);
+    change_index(arena_printf(w.arena, "PRAGMA user_version = %d", (int)version));
+    open_store();
+    assert_int_equal(check(), 0);
+}
+
 #define SELDOM(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -380,6 +400,7 @@ int main(void)
         SELDOM(a_path_that_is_too_long),
         SELDOM(a_look_at_nothing),
         SELDOM(an_index_that_is_no_database),
+        SELDOM(a_newer_index_is_not_rebuilt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

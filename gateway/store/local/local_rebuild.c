@@ -77,17 +77,30 @@ static void close_old(struct rebuild *rebuild)
     rebuild->old_state = rebuild->old_seq = NULL;
 }
 
-static void open_old(struct rebuild *rebuild, const char *path)
+/* Known to the new one, and what is asked of it often. 0; or -1, and it is not open. */
+static int prepare_old(struct rebuild *rebuild, const char *path, struct fault *fault)
 {
     static const char sql[] = "SELECT d.state, d.attempts FROM message m JOIN delivery d ON d.message = m.seq"
                               " WHERE m.id = ?1 AND d.number = ?2";
-    if (sqlite3_open_v2(path, &rebuild->old, SQLITE_OPEN_READWRITE, net_file_sqlite_vfs()) != SQLITE_OK ||
-        local_restore_attach(rebuild->index, rebuild->old, path, NULL) != 0 ||
-        sqlite3_prepare_v2(rebuild->old, sql, -1, &rebuild->old_state, NULL) != SQLITE_OK ||
-        sqlite3_prepare_v2(rebuild->old, "SELECT seq FROM message WHERE id = ?1", -1, &rebuild->old_seq, NULL) !=
+    if (sqlite3_open_v2(path, &rebuild->old, SQLITE_OPEN_READWRITE, net_file_sqlite_vfs()) == SQLITE_OK &&
+        local_restore_attach(rebuild->index, rebuild->old, path, fault) == 0 &&
+        sqlite3_prepare_v2(rebuild->old, sql, -1, &rebuild->old_state, NULL) == SQLITE_OK &&
+        sqlite3_prepare_v2(rebuild->old, "SELECT seq FROM message WHERE id = ?1", -1, &rebuild->old_seq, NULL) ==
             SQLITE_OK) {
-        close_old(rebuild);
-        return;
+        return 0;
+    }
+    close_old(rebuild);
+    return -1;
+}
+
+/* One that cannot be read is done without. -1 with a fault: a newer mailweir has written it, and would find less. */
+static int open_old(struct rebuild *rebuild, const char *path)
+{
+    struct fault found = FAULT_INIT;
+    if (prepare_old(rebuild, path, &found) != 0) {
+        bool is_newer = strcmp(found.code, "version") == 0;
+        *rebuild->fault = is_newer ? found : *rebuild->fault;
+        return is_newer ? -1 : 0;
     }
     sqlite3_stmt *last = NULL;
     bool is_read =
@@ -98,6 +111,7 @@ static void open_old(struct rebuild *rebuild, const char *path)
     if (!is_read) {
         close_old(rebuild); /* new messages must have numbers that no old one has */
     }
+    return 0;
 }
 
 /* A row of the old index. False: there is none, or it cannot be read: then nothing of it is to be relied on. */
@@ -485,8 +499,9 @@ static int make_anew(struct rebuild *rebuild, const char *path, const char *old)
     if (local_index_open(&rebuild->index, file, net_file_sqlite_vfs(), LOCAL_INDEX_WRITE, rebuild->fault) != 0) {
         return -1;
     }
-    if (old != NULL) {
-        open_old(rebuild, old);
+    if (old != NULL && open_old(rebuild, old) != 0) {
+        local_index_close(&rebuild->index);
+        return -1;
     }
     rebuild->durable = local_durable_new();
     rebuild->adopted = local_restore_adopted(path);
