@@ -34,10 +34,11 @@ static ptrdiff_t read_source(void *ctx, uint64_t offset, void *into, size_t len,
     return source->store->ops->body(source->store, &source->body, offset, into, len, fault);
 }
 
+/* The first row of a story is the message's. */
 static int note_message(void *ctx, const struct store_answer_row *row)
 {
     struct spool_source *source = ctx;
-    source->is_open = row->kind == STORE_ROW_MESSAGE && row->message.open > 0;
+    source->is_open = row->message.open > 0;
     source->body.place = row->message.place;
     return 1;
 }

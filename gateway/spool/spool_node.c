@@ -128,9 +128,10 @@ static void clear_slots(struct spool_node *node)
     node->slot_count = 0;
 }
 
+/* Who asks for some is told, too. */
 static void tell_slots(struct spool_node *node)
 {
-    for (size_t i = 0; i < node->slot_count && node->told != NULL; i++) {
+    for (size_t i = 0; i < node->slot_count; i++) {
         node->told(node->slots_ctx, &node->slots[i]);
     }
 }

@@ -32,7 +32,7 @@ void spool_set_pause(struct spool *spool, const char *upstream, bool on, int64_t
         return;
     }
     *pause = (struct spool_pause){.on = on, .all = all, .since_ms = on ? since_ms : 0};
-    snprintf(pause->by, sizeof pause->by, "%s", on && by != NULL ? by : "");
+    snprintf(pause->by, sizeof pause->by, "%s", on ? by : "");
     if (on && spool->halt != NULL && !spool->closing) {
         spool->halt(spool->halt_ctx, all ? NULL : upstream);
     }

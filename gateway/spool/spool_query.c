@@ -299,7 +299,8 @@ static int story_row(void *ctx, const struct store_answer_row *row)
     return 0;
 }
 
-/* What waits for an upstream that an operator has paused waits for him, whatever its times say. */
+/* What waits for an upstream that an operator has paused waits for him, whatever its times say; and for the end of a
+ * pause of all before that of its own (as spool_pause_of() has it). */
 static int pause_row(void *ctx, const struct store_answer_row *row)
 {
     size_t i;
@@ -309,11 +310,12 @@ static int pause_row(void *ctx, const struct store_answer_row *row)
     {
         const char *upstream = json_string_value(json_object_get(delivery, "upstream"));
         const char *state = json_string_value(json_object_get(delivery, "state"));
-        bool is_meant = pause->upstream[0] == '\0' || strcmp(pause->upstream, upstream) == 0;
+        bool all = pause->upstream[0] == '\0';
+        bool is_meant = all || (strcmp(pause->upstream, upstream) == 0 && json_object_get(delivery, "paused") == NULL);
         if (is_meant && strcmp(state, store_state_name(STORE_STATE_WAITING)) == 0) {
             json_object_set_new(delivery, "paused",
                                 json_pack("{s:I, s:o, s:b}", "since_ms", (json_int_t)pause->since_ms, "by",
-                                          json_text(pause->by), "all", pause->upstream[0] == '\0'));
+                                          json_text(pause->by), "all", all));
         }
     }
     return 0;

@@ -39,8 +39,9 @@ struct spool_scrub {
     struct scrub_finding *findings;
     size_t count;
     struct store_counts counts;
-    bool needs_mending;
+    bool is_over; /* with it the round is */
     /* Of the round. */
+    bool needs_mending;
     uint64_t damaged, messages, octets, told;
     bool torn; /* what cannot be mended beside a running gateway */
     char reason[sizeof((struct spool_health *)0)->reason];
@@ -117,19 +118,22 @@ static void end_round(struct spool_scrub *scrub)
     log_event(scrub->spool->log, scrub->told > 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "spool_checked",
               LOG_INT("messages", scrub->messages), LOG_INT("octets", scrub->octets), LOG_INT("found", scrub->told));
     scrub->damaged = scrub->messages = scrub->octets = scrub->told = 0;
-    scrub->torn = false;
+    scrub->torn = scrub->needs_mending = false;
     scrub->reason[0] = '\0';
     scrub->at.at = 0;
 }
 
 /* ---- one step after the other ---- */
 
-static void wait_for_turn(struct spool_scrub *scrub, bool is_round_over)
+static void end_step(struct spool_scrub *scrub)
 {
     uint64_t every_ms = scrub->spool->options.check_every_ms,
              step_ms = every_ms / 10 < STEP_MS ? every_ms / 10 : STEP_MS;
+    if (scrub->is_over) {
+        end_round(scrub);
+    }
     if (!scrub->spool->closing) {
-        net_timer_start(scrub->timer, is_round_over ? every_ms : step_ms);
+        net_timer_start(scrub->timer, scrub->is_over ? every_ms : step_ms);
     }
 }
 
@@ -151,7 +155,7 @@ static void on_mended(void *ctx)
                   LOG_STR("reason", "the spool's index had lost track of mail that is there; the mail is found again"));
         spool_wake(spool, NULL);
     }
-    wait_for_turn(scrub, false);
+    end_step(scrub);
 }
 
 static void on_looked(void *ctx)
@@ -169,14 +173,12 @@ static void on_looked(void *ctx)
         const struct scrub_finding torn = {.kind = STORE_DAMAGE_TABLE, .what = scrub->fault};
         take_finding(scrub, &torn);
     }
-    bool is_over = scrub->failed || scrub->at.whole;
-    if (is_over) {
-        end_round(scrub);
-    }
+    /* Before the round ends: that it could not be mended is what the round has found. */
+    scrub->is_over = scrub->failed || scrub->at.whole;
     if (scrub->needs_mending && !scrub->torn && !spool->closing) {
         net_lane_submit(spool->disk, mend_counts, on_mended, scrub);
     } else {
-        wait_for_turn(scrub, is_over);
+        end_step(scrub);
     }
 }
 

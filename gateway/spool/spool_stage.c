@@ -67,12 +67,11 @@ static void answer_ready(void *ctx)
     free(ready);
 }
 
+/* Once: nothing is written any more, so no chunk comes back. */
 static void defer_ready(struct spool_stage *stage)
 {
-    if (!stage->ready->deferred) {
-        stage->ready->deferred = true;
-        net_defer(stage->spool->loop, answer_ready, stage->ready);
-    }
+    stage->ready->deferred = true;
+    net_defer(stage->spool->loop, answer_ready, stage->ready);
 }
 
 /* Goes on with what gathered while the lane was busy. */
@@ -84,7 +83,7 @@ static void pump_stage(struct spool_stage *stage)
     } else if (stage->ready != NULL) {
         defer_ready(stage);
     }
-    if (stage->stopped && (failed || stage->waiting.len < STORE_CHUNK)) {
+    if (stage->stopped) { /* a chunk's worth has just gone, or nothing is kept any more */
         stage->stopped = false;
         stage->on_writable(stage->ctx);
     }

@@ -328,6 +328,70 @@ static void test_pause(void **state)
     finish_and_wait(fixture, SPOOL_FILED, 0);
 }
 
+/* While all are paused nobody is told that one's own pause has ended; who paused them is named when it is known. */
+static void test_resume_under_a_pause_of_all(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const pauses[] = {"{\"verb\":\"pause\",\"by\":\"joe\"}", "{\"verb\":\"pause\"}"};
+    for (size_t i = 0; i < 2; i++) {
+        ask(fixture, pauses[i]);
+        expect_reply(1, 0);
+        ask(fixture, "{\"verb\":\"resume\",\"upstream\":\"corp\"}");
+        const char *error = json_string_value(json_object_get(reply, "error"));
+        assert_non_null(error);
+        assert_int_equal(strstr(error, "paused by joe since") != NULL, i == 0);
+        ask(fixture, i == 0 ? "{\"verb\":\"resume\",\"upstream\":\"\"}" : "{\"verb\":\"resume\"}");
+        expect_reply(1, 0);
+        assert_false(spool_pause_of(fixture->spool, "corp").on);
+    }
+    ask(fixture, "{\"verb\":\"pause\",\"upstream\":\"corp\"}");
+    ask(fixture, "{\"verb\":\"resume\",\"upstream\":\"corp\"}");
+    expect_reply(1, 0);
+    assert_false(spool_pause_of(fixture->spool, "corp").on);
+}
+
+/* What is settled is forgotten, in as many batches as it takes; what is open is counted and stays. */
+static void test_forget(void **state)
+{
+    struct fixture *fixture = *state;
+    for (unsigned i = 0; i < 700; i++) {
+        commit(fixture, bytes_of("settled"), 0, false);
+    }
+    run_until(fixture, &fixture->answers, 700);
+    commit_and_wait(fixture, "open", 1);
+    ask(fixture, "{\"verb\":\"forget\",\"address\":\"to@example.net\"}");
+    expect_reply(700, 1);
+    ask(fixture, "{\"verb\":\"forget\",\"address\":\"to@example.net\"}");
+    expect_reply(0, 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    for (unsigned i = 0; i < 700; i++) {
+        commit(fixture, bytes_of("settled"), 0, false);
+    }
+    run_until(fixture, &fixture->answers, 1402);
+    unsigned before = replies;
+    fixture_request(fixture, "{\"verb\":\"forget\",\"address\":\"to@example.net\"}", on_reply);
+    spool_close(&fixture->spool); /* with the batch that is under way */
+    assert_int_equal(replies, before + 1);
+    assert_in_range(json_integer_value(json_object_get(reply, "changed")), 1, 700);
+    fixture_open(fixture);
+}
+
+/* More deliveries than one request may bring. */
+static void test_reroute_to_too_many(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned before = replies;
+    json_t *many = json_array(), *null = json_null();
+    for (unsigned i = 0; i < 200000; i++) {
+        json_array_append(many, null);
+    }
+    json_t *root = json_pack("{s:s,s:s,s:o}", "verb", "reroute", "message", "x", "deliveries", many);
+    spool_admin_request(fixture->spool, root, on_reply, fixture);
+    run_until(fixture, &replies, before + 1);
+    assert_string_equal(json_string_value(json_object_get(reply, "code")), "usage");
+    json_decref(root);
+}
+
 static void test_reroute(void **state)
 {
     struct fixture *fixture = *state;
@@ -362,6 +426,11 @@ static void test_refused(void **state)
         "[]",
         "{\"verb\":\"explode\"}",
         "{\"verb\":\"drop\"}",
+        "{\"verb\":\"drop\",\"select\":5}",
+        "{\"verb\":\"reroute\",\"deliveries\":[]}",
+        "{\"verb\":\"reroute\",\"message\":\"x\",\"deliveries\":{}}",
+        "{\"verb\":\"forget\"}",
+        "{\"verb\":\"forget\",\"address\":\"\"}",
         "{\"verb\":\"drop\",\"select\":{\"colour\":\"red\"}}",
         "{\"verb\":\"drop\",\"select\":{\"state\":\"x\"}}",
         "{\"verb\":\"drop\",\"select\":{\"from\":1}}",
@@ -470,6 +539,15 @@ static void test_call(void **state)
     assert_int_equal(spool_admin_call(&options, hold, &answer, &fault), 0);
     assert_int_equal(json_integer_value(json_object_get(answer, "changed")), 1);
     json_decref(answer);
+    /* What else stands in the way is told as it is. */
+    char file[300];
+    snprintf(file, sizeof file, "%s/VERSION/none", fixture->path);
+    const struct spool_options nowhere = {.store = &local_store, .path = file};
+    struct spool_desk *desk = NULL;
+    assert_int_equal(spool_desk_open(&desk, &nowhere, &fault), -1);
+    assert_string_not_equal(fault.code, "locked");
+    assert_null(desk);
+    spool_desk_close(&desk);
     json_decref(hold);
     fixture_open(fixture);
     assert_int_equal(counts(fixture).held, 1);
@@ -484,7 +562,10 @@ int main(void)
         TEST(test_retry_dead),
         TEST(test_many),
         TEST(test_pause),
+        TEST(test_resume_under_a_pause_of_all),
+        TEST(test_forget),
         TEST(test_reroute),
+        TEST(test_reroute_to_too_many),
         TEST(test_reroute_in_doubt),
         TEST(test_reroute_keeps_the_note),
         TEST(test_retry_in_doubt),

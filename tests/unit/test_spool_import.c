@@ -150,6 +150,81 @@ static void test_what_is_wrong(void **state)
     json_decref(nothing);
 }
 
+static void turn_of(void *ctx)
+{
+    net_loop_stop(ctx);
+}
+
+/*
+ * A spool that closes after so many turns of its loop: each message is taken whole or not at all, and who asked hears of each what became of it.
+ */
+static void test_closing_at_any_time(void **state)
+{
+    struct fixture *fixture = *state;
+    static char large[300000];
+    fixture->takes = false;
+    for (unsigned turns = 0; turns < 24; turns++) {
+        struct fault fault = FAULT_INIT;
+        json_t *messages = json_array();
+        for (unsigned i = 0; i < 4; i++) {
+            json_array_append_new(messages, put(fixture, turns * 4 + i, large, i % 2 == 0 ? 10 : sizeof large));
+        }
+        json_t *request = json_pack("{s:o}", "messages", messages);
+        unsigned before = replies;
+        uint64_t kept = counts(fixture).messages;
+        assert_int_equal(spool_import(fixture->spool, request, on_reply, fixture, &fault), 0);
+        for (unsigned i = 0; i < turns && replies == before; i++) {
+            net_defer(fixture->loop, turn_of, fixture->loop);
+            net_loop_run(fixture->loop);
+        }
+        spool_close(&fixture->spool);
+        assert_int_equal(replies, before + 1);
+        unsigned added = 0;
+        for (size_t i = 0; i < 4; i++) {
+            bool is_added = strcmp(result(i), "added") == 0;
+            added += is_added;
+            assert_true(is_added || strstr(result(i), "import the message again") != NULL);
+        }
+        json_decref(request);
+        fixture_open(fixture);
+        assert_int_equal(counts(fixture).messages, kept + added);
+    }
+}
+
+/* What the queue refuses is told as it is: too little room, and more deliveries than a message may have. */
+static void test_refused_by_the_queue(void **state)
+{
+    struct fixture *fixture = *state;
+    json_t *messages = json_array(), *message, *many = json_array();
+    fixture->options.minimum_free = UINT64_MAX / 2;
+    fixture_reopen(fixture);
+    json_array_append_new(messages, put(fixture, 1, "no room", 7));
+    ask(fixture, messages);
+    assert_non_null(strstr(result(0), "the disk of the spool is full"));
+    fixture->options.minimum_free = 1;
+    fixture_reopen(fixture);
+    messages = json_array();
+    json_array_append_new(messages, message = put(fixture, 1, "many", 4));
+    for (unsigned i = 0; i < STORE_DELIVERIES_MAX + 1; i++) {
+        json_array_append_new(
+            many, json_pack("{s:i,s:s,s:s}", "number", (int)(i % 1000) + 1, "upstream", "u", "folder", "f"));
+    }
+    json_object_set_new(message, "deliveries", many);
+    json_array_append_new(messages, message = put(fixture, 2, "an id of another length", 23));
+    json_object_set_new(json_object_get(message, "envelope"), "id", json_string("01M8"));
+    json_array_append_new(messages, message = put(fixture, 3, "no sum", 6));
+    json_object_del(message, "sum");
+    ask(fixture, messages);
+    assert_non_null(strstr(result(0), "no valid id, or no delivery"));
+    assert_non_null(strstr(result(1), "no valid id, or no delivery"));
+    assert_non_null(strstr(result(2), "checksum differs"));
+    assert_int_equal(counts(fixture).messages, 0);
+    struct fault fault = FAULT_INIT;
+    json_t *odd = json_pack("{s:s}", "messages", "none");
+    assert_int_equal(spool_import(fixture->spool, odd, on_reply, fixture, &fault), -1);
+    json_decref(odd);
+}
+
 /* What was not begun when the spool closes is said to be left, and nothing of it is kept. */
 static void test_closing(void **state)
 {
@@ -185,10 +260,8 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_taken_once),
-        TEST(test_dropped_comes_back),
-        TEST(test_what_is_wrong),
-        TEST(test_closing),
+        TEST(test_taken_once),          TEST(test_dropped_comes_back),   TEST(test_what_is_wrong),
+        TEST(test_closing_at_any_time), TEST(test_refused_by_the_queue), TEST(test_closing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,12 +102,47 @@ static void test_costs_no_group(void **state)
     assert_int_equal(counts(fixture).syncs - before, plain);
 }
 
+/* Names that are too long to be remembered have no mark, and of so many folders only the last are known: those that were written before are known behind a start. */
+static void test_bounds(void **state)
+{
+    struct fixture *fixture = *state;
+    static char name[5000];
+    memset(name, 'n', sizeof name - 1);
+    spool_set_mark(fixture->spool, "corp", name, &first);
+    spool_set_origin(fixture->spool, name, "relay", 3);
+    fixture->folder = name;
+    commit_and_wait(fixture, "of a long folder", 1);
+    assert_null(fixture->items[0]->delivery.doubt);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    fixture->folder = NULL;
+    for (unsigned i = 0; i < 10001; i++) {
+        char folder[20];
+        snprintf(folder, sizeof folder, "f%u", i);
+        spool_set_mark(fixture->spool, "corp", folder, &first);
+    }
+    fixture->folder = "f1";
+    commit_and_wait(fixture, "forgotten", 1);
+    assert_null(fixture->items[0]->delivery.doubt);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    fixture->folder = "f10000";
+    commit_and_wait(fixture, "known", 1);
+    assert_non_null(fixture->items[0]->delivery.doubt);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    fixture_reopen(fixture);
+    fixture->folder = "f1";
+    commit_and_wait(fixture, "known again", 1);
+    assert_string_equal(fixture->items[0]->delivery.doubt, "uidvalidity=7 uidnext=12 account=relay folder=In");
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    fixture->folder = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_is_known_behind_a_start, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_is_known_behind_a_crash, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_when_it_is_written, fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_bounds, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_costs_no_group, fixture_set_up, fixture_tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -114,13 +114,79 @@ static void test_damaged(void **state)
     finish_all(fixture);
 }
 
+static void stop(void *loop)
+{
+    net_loop_stop(loop);
+}
+
+/* What is whole in memory already, what is empty and what is known to be damaged is not read; nor is what the cache has no room for. */
+static void test_not_wanted(void **state)
+{
+    struct fixture *fixture = *state;
+    static char body[60001];
+    memset(body, 'x', sizeof body - 1);
+    commit_and_wait(fixture, "fresh", 1);
+    commit_and_wait(fixture, "", 1);
+    spool_warm(fixture->spool, fixture->items, 2);
+    assert_int_equal(spool_item_at_hand(fixture->items[0], 0, 10).len, 5);
+    assert_null(spool_item_at_hand(fixture->items[1], 0, 10).ptr);
+    assert_int_equal(read_item(fixture, fixture->items[1], 0, 10).len, 0);
+    finish_all(fixture);
+    /* The bodies of so many messages fill the cache. */
+    unsigned many = (32u << 20) / 60000 + 5, answers = fixture->answers;
+    fixture->takes = false;
+    commit_and_wait(fixture, "the first one, which stays out", 1);
+    fixture_reopen(fixture);
+    assert_int_equal(fetch(fixture, 1), 1);
+    struct spool_item *out = fixture->items[--fixture->item_count];
+    fixture->takes = true;
+    answers = fixture->answers;
+    for (unsigned i = 0; i < many; i++) {
+        commit(fixture, bytes_at(body, 60000), 1, false); /* in memory until it is answered and given back */
+    }
+    spool_warm(fixture->spool, &out, 1);
+    net_defer(fixture->loop, stop, fixture->loop);
+    net_loop_run(fixture->loop);
+    assert_null(spool_item_at_hand(out, 0, 10).ptr);
+    assert_int_equal(read_item(fixture, out, 0, 100).len, 30);
+    assert_int_equal(read_item(fixture, out, 30, 100).len, 0);
+    assert_int_equal(read_item(fixture, out, 3000, 100).len, 0);
+    run_until(fixture, &fixture->answers, answers + many);
+    finish_all(fixture);
+    fixture->items[fixture->item_count++] = out;
+    finish_all(fixture);
+    while (fetch(fixture, 100) > 0) {
+        finish_all(fixture);
+    }
+}
+
+/* Its owner lets go while it is read, of a body that turns out damaged, and of what the spool has then nothing more to do with. */
+static void test_damaged_and_given_back(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[300];
+    commit_and_fetch(fixture, 1, 5000);
+    snprintf(path, sizeof path, "%s/segments/0000000000000001.seg", fixture->path);
+    int fd = open(path, O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, "W", 1, 140), 1);
+    close(fd);
+    assert_int_equal(read_item(fixture, fixture->items[0], 0, 20).len, 0);
+    assert_string_equal(fixture->fault.code, "damaged");
+    spool_warm(fixture->spool, fixture->items, 1); /* nobody reads it once more */
+    unsigned answers = fixture->answers;
+    finish(fixture, SPOOL_DEFERRED, fixture_now(fixture) + 60000);
+    run_until(fixture, &fixture->answers, answers + 1);
+    assert_int_equal(counts(fixture).dead, 1); /* of which no retry makes a whole one */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_at_hand), TEST(test_given_back_meanwhile), TEST(test_spool_closed_meanwhile), TEST(test_bounds),
-        TEST(test_damaged),
+        TEST(test_damaged), TEST(test_not_wanted),           TEST(test_damaged_and_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
