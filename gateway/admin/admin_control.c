@@ -4,8 +4,6 @@
 #include "admin/admin_handlers.h"
 #include "admin/admin_private.h"
 
-#define PROBLEMS_TEXT_MAX (4u << 20)
-
 /* ---- the log ---- */
 
 static json_t *levels(const struct admin *admin)
@@ -55,22 +53,12 @@ void admin_post_log(struct admin_request *request)
 
 /* ---- reload ---- */
 
-static json_t *problems_as_json(const struct problems *problems)
-{
-    struct buf text;
-    buf_init(&text, PROBLEMS_TEXT_MAX);
-    problems_json(problems, &text);
-    json_t *json = json_loadb(buf_text(&text), text.len, 0, NULL);
-    buf_done(&text);
-    return json == NULL ? json_array() : json; /* too many to tell: the log has them */
-}
-
 static void on_reloaded(void *ctx, bool good, const struct problems *problems)
 {
     struct admin_request *request = ctx;
     struct gateway_state state;
     gateway_state(request->admin->gateway, &state);
-    json_t *list = problems_as_json(problems);
+    json_t *list = problems_to_json(problems);
     if (good) {
         admin_answer_json(
             request, 200,

@@ -345,17 +345,6 @@ static void on_lane(void *ctx)
 
 /* ---- back on the loop ---- */
 
-static void answer_problems(struct diff *diff)
-{
-    struct buf out;
-    buf_init(&out, ADMIN_ANSWER_MAX);
-    buf_append_text(&out, "{\"problems\":");
-    problems_json(diff->problems, &out);
-    buf_append_text(&out, "}");
-    admin_answer_bytes(diff->request, 422, "application/json", buf_bytes(&out));
-    buf_done(&out);
-}
-
 static void answer_rows(struct diff *diff)
 {
     json_t *next = !diff->more     ? json_null()
@@ -371,7 +360,7 @@ static void on_compared(void *ctx)
 {
     struct diff *diff = ctx;
     if (diff->edited == NULL) {
-        answer_problems(diff);
+        admin_answer_json(diff->request, 422, json_pack("{s:o}", "problems", problems_to_json(diff->problems)));
     } else if (fault_is_set(&diff->fault)) {
         admin_answer_fault(diff->request, &diff->fault);
     } else {

@@ -268,17 +268,14 @@ static void on_explained(void *ctx)
     struct explain *explain = ctx;
     struct admin_request *request = explain->request;
     bool no_rules = explain->problems != NULL && explain->set == NULL;
-    if (no_rules) {
-        buf_append_text(&explain->out, "{\"problems\":");
-        problems_json(explain->problems, &explain->out);
-        buf_append_text(&explain->out, "}");
-    }
     if (fault_is_set(&explain->fault)) {
         admin_answer_fault(request, &explain->fault);
+    } else if (no_rules) {
+        admin_answer_json(request, 422, json_pack("{s:o}", "problems", problems_to_json(explain->problems)));
     } else if (explain->out.full) {
         admin_answer_error(request, 413, "size", "the explanation would be longer than %u octets", EXPLANATION_MAX);
     } else {
-        admin_answer_bytes(request, no_rules ? 422 : 200, "application/json", buf_bytes(&explain->out));
+        admin_answer_bytes(request, 200, "application/json", buf_bytes(&explain->out));
     }
     explain_free(explain);
 }

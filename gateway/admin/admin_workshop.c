@@ -126,17 +126,6 @@ static size_t count_failures(const json_t *tests)
     return failed;
 }
 
-static json_t *problems_of(const struct problems *problems)
-{
-    struct buf text;
-    json_error_t error;
-    buf_init(&text, ADMIN_ANSWER_MAX);
-    problems_json(problems, &text);
-    json_t *json = json_loadb((const char *)buf_bytes(&text).ptr, text.len, 0, &error);
-    buf_done(&text);
-    return json != NULL ? json : json_array();
-}
-
 static void on_tested(void *ctx)
 {
     struct testing *testing = ctx;
@@ -144,7 +133,7 @@ static void on_tested(void *ctx)
     json_t *answer = json_pack("{s:b,s:O,s:I}", "good", errors == 0 && failed == 0, "tests", testing->tests, "failed",
                                (json_int_t)failed);
     if (testing->body != NULL) {
-        json_object_set_new(answer, "problems", problems_of(testing->problems));
+        json_object_set_new(answer, "problems", problems_to_json(testing->problems));
         json_object_set_new(
             answer, "rules",
             json_integer(testing->edited == NULL ? 0 : (json_int_t)filters_rule_count(testing->edited)));

@@ -167,16 +167,17 @@ bool bytes_to_u64(struct bytes a, uint64_t *value_r)
     return true;
 }
 
-/* The length of the UTF-8 sequence at ptr, or 0 when it is not valid (RFC 3629 section 4). */
-static size_t utf8_sequence(const uint8_t *ptr, size_t left)
+/* RFC 3629 section 4. */
+size_t bytes_utf8_length(struct bytes data)
 {
-    uint8_t first = ptr[0];
+    const uint8_t *ptr = data.ptr;
+    uint8_t first = data.len == 0 ? 0xFF : ptr[0];
     /*
      * C0 and C1 begin over-long forms only, F5 to FF nothing at all (RFC 3629 section 3). An over-long "/" would pass
      * whoever looks for one octet.
      */
     size_t need = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
-    if (need == 0 || need > left) {
+    if (need == 0 || need > data.len) {
         return 0;
     }
     for (size_t i = 1; i < need; i++) {
@@ -228,7 +229,7 @@ static size_t ascii_length(struct bytes a)
 bool bytes_is_utf8(struct bytes a)
 {
     for (size_t i = ascii_length(a); i < a.len; i += ascii_length(bytes_from(a, i))) {
-        size_t step = utf8_sequence(a.ptr + i, a.len - i);
+        size_t step = bytes_utf8_length(bytes_from(a, i));
         if (step == 0) {
             return false;
         }

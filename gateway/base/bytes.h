@@ -55,14 +55,16 @@ struct bytes bytes_cut(struct bytes *rest, uint8_t c);
  */
 MUST_USE bool bytes_to_u64(struct bytes a, uint64_t *value_r);
 
-/* Valid UTF-8 by RFC 3629: no surrogates, no over-long forms, nothing above U+10FFFF. */
 /*
  * The length of what stands at the head of data and moves a terminal or turns a line around in it, though it is valid
  * UTF-8: C1 controls, the marks and embeddings of bidirectional text, line and paragraph separators. 0 when it is
  * something else.
  */
 size_t bytes_unprintable(struct bytes data);
+/* Valid UTF-8 by RFC 3629: no surrogates, no over-long forms, nothing above U+10FFFF. */
 bool bytes_is_utf8(struct bytes a);
+/* The length of the valid sequence of UTF-8 at the head of data; 0 when there is none. */
+size_t bytes_utf8_length(struct bytes data);
 bool bytes_is_ascii(struct bytes a);
 /* Whether any octet is below 0x20 or is 0x7F. */
 bool bytes_has_control(struct bytes a);

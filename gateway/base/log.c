@@ -46,17 +46,6 @@ void log_time(int64_t time_ms, char out[25])
     out[24] = '\0';
 }
 
-/* The length of a valid UTF-8 sequence at the head of data, or 0. */
-static size_t utf8_sequence(struct bytes data)
-{
-    for (size_t len = 1; len <= 4 && len <= data.len; len++) {
-        if (bytes_is_utf8(bytes_slice(data, 0, len))) {
-            return len;
-        }
-    }
-    return 0;
-}
-
 /* Octets at the head of data that stand for themselves. */
 static size_t plain_run(struct bytes data)
 {
@@ -86,7 +75,7 @@ void log_json_escape(struct buf *out, struct bytes data)
             buf_printf(out, "\\u%04x", c);
             i++;
         } else {
-            size_t len = c < 0x80 ? 1 : utf8_sequence(bytes_from(data, i));
+            size_t len = bytes_utf8_length(bytes_from(data, i));
             /* These move terminals, too, or turn the line around. */
             if (len == 0 || bytes_unprintable(bytes_from(data, i)) > 0) {
                 buf_append_text(out, "\xEF\xBF\xBD");

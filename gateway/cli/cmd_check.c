@@ -68,17 +68,9 @@ static int check_upstreams(struct config *config, const char *probe, const struc
 static void print_json(const char *file, const struct config *config, bool good, const struct problems *problems,
                        const struct problems *news, const json_t *tried)
 {
-    struct buf lists[2];
-    const struct problems *from[] = {problems, news};
-    json_t *all = json_array();
-    for (int i = 0; i < 2; i++) {
-        buf_init(&lists[i], 16u << 20);
-        problems_json(from[i], &lists[i]);
-        json_t *list = json_loadb((const char *)buf_bytes(&lists[i]).ptr, lists[i].len, 0, NULL);
-        json_array_extend(all, list);
-        json_decref(list);
-        buf_done(&lists[i]);
-    }
+    json_t *all = problems_to_json(problems), *more = problems_to_json(news);
+    json_array_extend(all, more);
+    json_decref(more);
     json_t *object = json_pack("{s:s,s:b,s:o}", "file", file, "good", good, "problems", all);
     if (config != NULL) {
         json_object_update_new(object, json_pack("{s:I,s:I,s:I}", "listeners", (json_int_t)config->listeners.count,

@@ -1,8 +1,8 @@
 /*
  * problems - what is wrong in files that operators write, kept in order of file and place; see problems.h.
  *
- * Texts quote what the file says; control characters in them become '?', so that a terminal shows text only. Beyond
- * PROBLEMS_MAX problems are counted and not kept.
+ * Texts quote what the file says; what moves a terminal, and what is no UTF-8, becomes '?', so that it shows text only.
+ * Beyond PROBLEMS_MAX problems are counted and not kept.
  */
 #include "document/problems.h"
 
@@ -13,7 +13,6 @@
 
 #include "base/arena.h"
 #include "base/expect.h"
-#include "base/log.h"
 
 #define TEXT_MAX 2000
 
@@ -63,18 +62,28 @@ const struct problem *problems_at(const struct problems *problems, size_t index)
     return index < problems->count ? &problems->kept[index] : NULL;
 }
 
-/* A bounded copy that is fit for a terminal. */
+/* Octets of the character at the head, if a terminal may be shown it; else 0. */
+static size_t shown(struct bytes text)
+{
+    bool moves = text.ptr[0] < 0x20 || text.ptr[0] == 0x7f || bytes_unprintable(text) > 0;
+    return moves ? 0 : bytes_utf8_length(text);
+}
+
+/* A bounded copy, UTF-8 that is fit for a terminal. */
 static const char *printable(struct problems *problems, const char *text)
 {
     /*
      * Problems quote files, and the API takes files from afar: an escape sequence in a name must not reach a terminal.
      */
-    char *copy = expect_memory(arena_copy(problems->arena, bytes_at(text, strnlen(text, TEXT_MAX))));
-    for (char *c = copy; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            *c = '?';
-        }
+    struct bytes rest = bytes_at(text, strnlen(text, TEXT_MAX));
+    char *copy = expect_memory(arena_alloc(problems->arena, rest.len + 1)), *end = copy;
+    while (rest.len > 0) {
+        size_t len = shown(rest);
+        memcpy(end, len > 0 ? (const void *)rest.ptr : "?", len > 0 ? len : 1);
+        end += len > 0 ? len : 1;
+        rest = bytes_from(rest, len > 0 ? len : 1);
     }
+    *end = '\0';
     return copy;
 }
 
@@ -157,27 +166,15 @@ void problems_print_errors(const struct problems *problems, struct buf *out)
     }
 }
 
-static void json_text(struct buf *out, const char *name, const char *text)
+json_t *problems_to_json(const struct problems *problems)
 {
-    buf_printf(out, "\"%s\":\"", name);
-    log_json_escape(out, bytes_of(text));
-    buf_append_text(out, "\"");
-}
-
-void problems_json(const struct problems *problems, struct buf *out)
-{
-    buf_append_text(out, "[");
+    json_t *list = json_array();
     for (size_t i = 0; i < problems->count; i++) {
         const struct problem *problem = &problems->kept[i];
-        buf_append_text(out, i == 0 ? "{" : ",{");
-        json_text(out, "severity", problem->severity == PROBLEM_ERROR ? "error" : "warning");
-        buf_append_text(out, ",");
-        json_text(out, "file", problem->file);
-        buf_printf(out, ",\"line\":%zu,\"column\":%zu,", problem->line, problem->column);
-        json_text(out, "pointer", problem->pointer);
-        buf_append_text(out, ",");
-        json_text(out, "text", problem->text);
-        buf_append_text(out, "}");
+        const char *severity = problem->severity == PROBLEM_ERROR ? "error" : "warning";
+        json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:I,s:s,s:s}", "severity", severity, "file", problem->file,
+                                              "line", (json_int_t)problem->line, "column", (json_int_t)problem->column,
+                                              "pointer", problem->pointer, "text", problem->text));
     }
-    buf_append_text(out, "]");
+    return list;
 }

@@ -7,6 +7,8 @@
 #ifndef MAILWEIR_DOCUMENT_PROBLEMS_H
 #define MAILWEIR_DOCUMENT_PROBLEMS_H
 
+#include <jansson.h>
+
 #include "base/buf.h"
 #include "base/must_use.h"
 
@@ -38,7 +40,7 @@ void problems_add(struct problems *problems, enum problem_severity severity, con
 void problems_print(const struct problems *problems, struct buf *out);
 /* The errors of them only, for a command that is not about the files. */
 void problems_print_errors(const struct problems *problems, struct buf *out);
-/* The same as a JSON array of objects: severity, file, line, column, pointer, text. */
-void problems_json(const struct problems *problems, struct buf *out);
+/* Those kept as an array of objects: severity, file, line, column, pointer, text. The caller's. */
+MUST_USE json_t *problems_to_json(const struct problems *problems);
 
 #endif

@@ -271,14 +271,6 @@ static void put_windows(struct bytes octets, struct buf *out)
     }
 }
 
-/* The length of the valid sequence of UTF-8 at the head of text; 0 when there is none. */
-static size_t utf8_len(struct bytes text)
-{
-    uint8_t c = text.ptr[0];
-    size_t len = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-    return len <= text.len && bytes_is_utf8(bytes_slice(text, 0, len)) ? len : 0;
-}
-
 /* True when it was valid. */
 static bool put_utf8(struct bytes octets, struct buf *out)
 {
@@ -287,7 +279,7 @@ static bool put_utf8(struct bytes octets, struct buf *out)
         return true;
     }
     while (octets.len > 0 && !out->full) {
-        size_t len = octets.ptr[0] == 0 ? 0 : utf8_len(octets);
+        size_t len = octets.ptr[0] == 0 ? 0 : bytes_utf8_length(octets);
         if (len == 0) {
             mail_charset_append(out, 0xfffd);
         } else {

@@ -89,6 +89,13 @@ static void utf8_is_strict(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_false(bytes_is_utf8(bytes_of(bad[i])));
     }
+    static const struct {
+        const char *text;
+        size_t length;
+    } heads[] = {{"", 0}, {"ab", 1}, {"\xC3\xA4x", 2}, {"\xE2\x82\xAC", 3}, {"\xF0\x9F\x93\xA8\x80", 4}, {"\xC3x", 0}};
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        assert_int_equal(bytes_utf8_length(bytes_of(heads[i].text)), heads[i].length);
+    }
     assert_true(bytes_has_control(bytes_at("a\0", 2)));
     assert_true(bytes_has_control(bytes_of("\x7F")));
     assert_false(bytes_has_control(bytes_of("\xC3\xA4 ~")));

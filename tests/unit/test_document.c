@@ -239,16 +239,19 @@ static void problems_are_ordered_bounded_and_printable(void **state)
     struct problems *problems = problems_new();
     problems_add(problems, PROBLEM_WARNING, "b.json", 2, 1, "", "later");
     problems_add(problems, PROBLEM_ERROR, "b.json", 1, 9, "/x", "a \033[31mcolour\n");
+    problems_add(problems, PROBLEM_WARNING, "b.json", 3, 1, "",
+                 "turned \xE2\x80\xAE, C1 \xC2\x9B, no UTF-8 \xFF, b\xC3\xB6se");
     problems_add(problems, PROBLEM_ERROR, "a.json", 0, 0, "", "whole file");
     struct buf out;
     buf_init(&out, 4096);
     problems_print(problems, &out);
     assert_string_equal(buf_text(&out), "a.json: error: whole file\nb.json:1:9: error: a ?[31mcolour? (at /x)\n"
-                                        "b.json:2:1: warning: later\n");
-    buf_clear(&out);
-    problems_json(problems, &out);
-    json_t *list = json_loads(buf_text(&out), 0, NULL);
-    assert_int_equal(json_array_size(list), 3);
+                                        "b.json:2:1: warning: later\n"
+                                        "b.json:3:1: warning: turned ???, C1 ??, no UTF-8 ?, b\xC3\xB6se\n");
+    json_t *list = problems_to_json(problems);
+    assert_int_equal(json_array_size(list), 4);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(list, 3), "text")),
+                        "turned ???, C1 ??, no UTF-8 ?, b\xC3\xB6se");
     assert_string_equal(json_string_value(json_object_get(json_array_get(list, 1), "pointer")), "/x");
     json_decref(list);
     for (size_t i = 0; i < 2 * PROBLEMS_MAX; i++) {

@@ -168,23 +168,12 @@ static void add_value(struct postgresql_values *values, const char *at, size_t l
     values->format[values->count++] = format;
 }
 
-/* Length of the sequence of UTF-8 at the head, 0: there is none. */
-static size_t utf8_sequence(struct bytes data)
-{
-    for (size_t len = 1; len <= 4 && len <= data.len; len++) {
-        if (bytes_is_utf8(bytes_slice(data, 0, len))) {
-            return data.ptr[0] == '\0' ? 0 : len;
-        }
-    }
-    return 0;
-}
-
 static const char *mended(struct arena *arena, struct bytes text)
 {
     char *copy = expect_memory(arena_alloc(arena, text.len * 3 + 1));
     size_t len = 0;
     while (text.len > 0) {
-        size_t good = utf8_sequence(text);
+        size_t good = text.ptr[0] == '\0' ? 0 : bytes_utf8_length(text);
         memcpy(copy + len, good > 0 ? (const void *)text.ptr : "\xEF\xBF\xBD", good > 0 ? good : 3);
         len += good > 0 ? good : 3;
         text = bytes_from(text, good > 0 ? good : 1);
