@@ -414,6 +414,27 @@ int cli_api_call(struct cli_api *api, const char *path, const json_t *body, json
     return 0;
 }
 
+int cli_api_ask(const char *config, const char *path, const json_t *body, json_t **answer_r)
+{
+    struct cli_api *api = cli_api_open(config);
+    int exit_code = api == NULL ? EX_CONFIG : cli_api_call(api, path, body, answer_r);
+    cli_api_close(&api);
+    return exit_code;
+}
+
+int cli_api_command(const struct cli_command *command, int argc, char **argv, struct cli_api_question *question)
+{
+    const char *file = NULL;
+    const struct cli_option options[] = {CLI_OPTION_CONFIG(&file),
+                                         {.name = "json", .flag = &question->as_json, .help = question->json_help},
+                                         {.name = NULL}};
+    int exit_code;
+    if (cli_parse_options(command, options, argc, argv, &exit_code) < 0) {
+        return exit_code;
+    }
+    return cli_api_ask(file, question->path, question->body, &question->answer);
+}
+
 struct sink {
     struct cli_api *api;
     int (*fn)(void *ctx, struct bytes piece);

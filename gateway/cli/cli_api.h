@@ -38,6 +38,22 @@ void cli_api_close(struct cli_api **api);
  */
 MUST_USE int cli_api_call(struct cli_api *api, const char *path, const json_t *body, json_t **answer_r);
 
+/* Opens, asks once, and closes. EX_CONFIG when there is nothing to ask. */
+MUST_USE int cli_api_ask(const char *config, const char *path, const json_t *body, json_t **answer_r);
+/*
+ * A whole subcommand without arguments that asks once: reads its options, --config and --json, and asks. The exit code;
+ * EX_OK without an answer when the options were all that was wanted (--help).
+ */
+struct cli_api_question {
+    const char *path; /* and body: as of cli_api_call() */
+    const json_t *body;
+    const char *json_help; /* of the option --json */
+    bool as_json;          /* out: it was given */
+    json_t *answer;        /* out: a new reference, or NULL */
+};
+MUST_USE int cli_api_command(const struct cli_command *command, int argc, char **argv,
+                             struct cli_api_question *question);
+
 /* The same in pieces as they come, however long it is; fn returns non-zero to stop, which is no error. */
 MUST_USE int cli_api_stream(struct cli_api *api, const char *path, int (*fn)(void *ctx, struct bytes piece), void *ctx);
 

@@ -200,11 +200,9 @@ static int print_configured(const char *file, bool upstreams)
 static int print_asked(const char *file, const char *path, const char *list, const char *name)
 {
     json_t *answer = NULL;
-    struct cli_api *api = cli_api_open(file);
-    int exit_code = api == NULL ? EX_CONFIG : cli_api_call(api, path, NULL, &answer);
+    int exit_code = cli_api_ask(file, path, NULL, &answer);
     print_members(json_object_get(answer, list), name);
     json_decref(answer);
-    cli_api_close(&api);
     return exit_code;
 }
 

@@ -247,13 +247,9 @@ int cmd_forget(const struct cli_command *command, int argc, char **argv)
     if (others != 1) {
         return cli_usage_error(command, "name one address");
     }
-    struct cli_api *api = cli_api_open(file);
-    if (api == NULL) {
-        return EX_CONFIG;
-    }
     json_t *answer = NULL, *body = json_pack("{s:s, s:s}", "address", argv[1], "by", queue_operator());
     exit_code = body == NULL ? cli_usage_error(command, "the address is not UTF-8")
-                             : cli_api_call(api, "/api/v1/forget", body, &answer);
+                             : cli_api_ask(file, "/api/v1/forget", body, &answer);
     if (exit_code == EX_OK && as_json) {
         queue_print_json(answer);
     } else if (exit_code == EX_OK) {
@@ -261,6 +257,5 @@ int cmd_forget(const struct cli_command *command, int argc, char **argv)
     }
     json_decref(body);
     json_decref(answer);
-    cli_api_close(&api);
     return exit_code;
 }

@@ -5,7 +5,6 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <sysexits.h>
 
 #include "cli/cli_api.h"
 
@@ -26,30 +25,17 @@ static void tell_draining(const json_t *answer)
 static int give_order(const struct cli_command *command, int argc, char **argv, const char *path,
                       void (*tell)(const json_t *answer))
 {
-    const char *file = NULL;
-    bool json = false;
-    const struct cli_option options[] = {
-        CLI_OPTION_CONFIG(&file), {.name = "json", .flag = &json, .help = "print JSON"}, {.name = NULL}};
-    int exit_code;
-    json_t *answer = NULL;
-    if (cli_parse_options(command, options, argc, argv, &exit_code) < 0) {
-        return exit_code;
-    }
-    struct cli_api *api = cli_api_open(file);
-    if (api == NULL) {
-        return EX_CONFIG;
-    }
     json_t *body = json_object();
-    exit_code = cli_api_call(api, path, body, &answer);
-    if (exit_code == EX_OK && json) {
-        json_dumpf(answer, stdout, JSON_COMPACT);
+    struct cli_api_question question = {.path = path, .body = body, .json_help = "print JSON"};
+    int exit_code = cli_api_command(command, argc, argv, &question);
+    if (question.answer != NULL && question.as_json) {
+        json_dumpf(question.answer, stdout, JSON_COMPACT);
         printf("\n");
-    } else if (exit_code == EX_OK) {
-        tell(answer);
+    } else if (question.answer != NULL) {
+        tell(question.answer);
     }
     json_decref(body);
-    json_decref(answer);
-    cli_api_close(&api);
+    json_decref(question.answer);
     return exit_code;
 }
 

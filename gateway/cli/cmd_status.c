@@ -2,8 +2,6 @@
  * cmd_status - the running gateway at one look.
  */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -13,25 +11,13 @@
 
 int cmd_status(const struct cli_command *command, int argc, char **argv)
 {
-    const char *file = NULL;
-    bool as_json = false;
-    const struct cli_option options[] = {
-        CLI_OPTION_CONFIG(&file), {.name = "json", .flag = &as_json, .help = "everything, as JSON"}, {.name = NULL}};
-    int exit_code;
-    json_t *status = NULL;
-    if (cli_parse_options(command, options, argc, argv, &exit_code) < 0) {
+    struct cli_api_question question = {.path = "/api/v1/status", .json_help = "everything, as JSON"};
+    int exit_code = cli_api_command(command, argc, argv, &question);
+    const json_t *status = question.answer;
+    if (status == NULL) {
         return exit_code;
     }
-    struct cli_api *api = cli_api_open(file);
-    if (api == NULL) {
-        return EX_CONFIG;
-    }
-    exit_code = cli_api_call(api, "/api/v1/status", NULL, &status);
-    cli_api_close(&api);
-    if (exit_code != EX_OK) {
-        return exit_code;
-    }
-    if (as_json) {
+    if (question.as_json) {
         json_dumpf(status, stdout, JSON_INDENT(2));
         printf("\n");
     } else {
@@ -39,6 +25,6 @@ int cmd_status(const struct cli_command *command, int argc, char **argv)
     }
     /* Like a service manager's status: no when mail is not taken. */
     exit_code = json_is_true(json_object_get(status, "ready")) ? EX_OK : 1;
-    json_decref(status);
+    json_decref(question.answer);
     return exit_code;
 }

@@ -153,10 +153,8 @@ static int follow_events(struct live *live, const char *file)
 static int probe(const char *file)
 {
     json_t *status = NULL;
-    struct cli_api *api = cli_api_open(file);
-    int exit_code = api == NULL ? EX_CONFIG : cli_api_call(api, "/api/v1/status", NULL, &status);
+    int exit_code = cli_api_ask(file, "/api/v1/status", NULL, &status);
     json_decref(status);
-    cli_api_close(&api);
     return exit_code;
 }
 
