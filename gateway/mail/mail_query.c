@@ -5,6 +5,7 @@
  */
 #include "mail/mail_query.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/units.h"
@@ -33,11 +34,22 @@ static const struct {
     {"id", MAIL_QUERY_ID},
     {"message-id", MAIL_QUERY_MESSAGE_ID},
 };
-#define FIELDS                                                                                                         \
-    "subject, from, to, state, since, until, upstream, folder, rule, client, listener, user, id or message-id"
+#define FIELDS (sizeof fields / sizeof fields[0])
 
 static const char *const states[] = {
     "waiting", "held", "dead", "filed", "dropped", "moved", MAIL_QUERY_DISCARDED, MAIL_QUERY_REFUSED};
+#define STATES (sizeof states / sizeof states[0])
+
+/* Octets of a list of all states, or of all fields. */
+#define LIST_MAX 300
+
+/* The next of the words of a list for people; last: "and" or "or" before the last of them, else NULL. */
+static void list_word(char list[LIST_MAX], const char *word, const char *last)
+{
+    size_t len = strlen(list);
+    const char *between = len == 0 ? "" : last == NULL ? ", " : " ";
+    snprintf(list + len, LIST_MAX - len, "%s%s%s%s", between, last == NULL ? "" : last, last == NULL ? "" : " ", word);
+}
 
 /* ---- times ---- */
 
@@ -136,7 +148,7 @@ static int take_word(struct bytes *rest, struct buf *word, struct fault *fault)
 
 static int find_field(struct bytes name)
 {
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+    for (size_t i = 0; i < FIELDS; i++) {
         if (bytes_is_nocase(name, fields[i].name)) {
             return (int)fields[i].field;
         }
@@ -144,14 +156,40 @@ static int find_field(struct bytes name)
     return -1;
 }
 
+static void refuse_field(struct bytes name, struct fault *fault)
+{
+    char list[LIST_MAX] = "";
+    for (size_t i = 0; i < FIELDS; i++) {
+        list_word(list, fields[i].name, i + 1 < FIELDS ? NULL : "or");
+    }
+    fault_set(fault, FAULT_PERM, "usage", "query",
+              "there is no search field \"%.*s:\"; the fields are %s; to find a word with a colon write subject:\"…\"",
+              (int)(name.len > 100 ? 100 : name.len), (const char *)name.ptr, list);
+}
+
+const char *mail_query_state_at(size_t index)
+{
+    return index < STATES ? states[index] : NULL;
+}
+
 static bool is_state(struct bytes word)
 {
-    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+    for (size_t i = 0; i < STATES; i++) {
         if (bytes_is_nocase(word, states[i])) {
             return true;
         }
     }
     return false;
+}
+
+static void refuse_state(struct bytes word, struct fault *fault)
+{
+    char list[LIST_MAX] = "";
+    for (size_t i = 0; i < STATES; i++) {
+        list_word(list, states[i], i + 1 < STATES ? NULL : "and");
+    }
+    fault_set(fault, FAULT_PERM, "usage", "query", "\"%.*s\" is not a state; the states are %s",
+              (int)(word.len > 100 ? 100 : word.len), (const char *)word.ptr, list);
 }
 
 static int check_states(const char *text, struct fault *fault)
@@ -160,10 +198,7 @@ static int check_states(const char *text, struct fault *fault)
     do {
         struct bytes word = bytes_cut(&rest, ',');
         if (!is_state(word)) {
-            fault_set(fault, FAULT_PERM, "usage", "query",
-                      "\"%.*s\" is not a state; the states are waiting, held, dead, filed, dropped, moved, discarded "
-                      "and refused",
-                      (int)(word.len > 100 ? 100 : word.len), (const char *)word.ptr);
+            refuse_state(word, fault);
             return -1;
         }
     } while (rest.len > 0);
@@ -240,10 +275,7 @@ static int add_word(struct mail_query *query, struct bytes word, int64_t now_ms,
         struct bytes name = bytes_slice(word, 0, (size_t)colon);
         int field = find_field(name);
         if (field < 0) {
-            fault_set(fault, FAULT_PERM, "usage", "query",
-                      "there is no search field \"%.*s:\"; the fields are " FIELDS
-                      "; to find a word with a colon write subject:\"…\"",
-                      (int)(name.len > 100 ? 100 : name.len), (const char *)name.ptr);
+            refuse_field(name, fault);
             return -1;
         }
         condition.field = (enum mail_query_field)field;

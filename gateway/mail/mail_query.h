@@ -24,6 +24,9 @@
 #define MAIL_QUERY_MAX            1000u
 #define MAIL_QUERY_CONDITIONS_MAX 32u
 
+/* What stands behind "state:": index 0 is the first, those of a delivery in the order of enum store_state, then the two
+ * below; NULL behind the last. A test holds them against the store's. */
+const char *mail_query_state_at(size_t index); /* for tests */
 /* States that are none of a delivery. */
 #define MAIL_QUERY_DISCARDED "discarded"
 #define MAIL_QUERY_REFUSED   "refused"

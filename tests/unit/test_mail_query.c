@@ -265,8 +265,11 @@ static void test_refused(void **state)
     static const struct {
         const char *text, *said;
     } rows[] = {
-        {"colour:red", "there is no search field \"colour:\"; the fields are subject, from,"},
-        {"state:wating", "\"wating\" is not a state; the states are waiting, held"},
+        {"colour:red", "there is no search field \"colour:\"; the fields are subject, from, to, state, since, until, "
+                       "upstream, folder, rule, client, listener, user, id or message-id; to find"},
+        {"state:wating",
+         "\"wating\" is not a state; the states are waiting, held, dead, filed, dropped, moved, discarded and "
+         "refused"},
         {"since:soon", "\"soon\" is not a time: write 2h"},
         {"since:2026-13-01", "is not a time"},
         {"subject:", "the word after the colon is missing"},

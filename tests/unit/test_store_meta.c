@@ -440,6 +440,18 @@ static void test_the_words_of_all_states(void **state)
     assert_string_equal(words, STORE_STATE_WORDS);
 }
 
+/* Who looks for mail by its state finds each of the store's, and what no delivery is left of. */
+static void test_the_states_that_are_looked_for(void **state)
+{
+    (void)state;
+    for (int i = 0; i < STORE_STATES; i++) {
+        assert_string_equal(mail_query_state_at((size_t)i), store_state_name((enum store_state)i));
+    }
+    assert_string_equal(mail_query_state_at(STORE_STATES), MAIL_QUERY_DISCARDED);
+    assert_string_equal(mail_query_state_at(STORE_STATES + 1), MAIL_QUERY_REFUSED);
+    assert_null(mail_query_state_at(STORE_STATES + 2));
+}
+
 /* ---- words and prints ---- */
 
 static void test_words(void **state)
@@ -484,6 +496,7 @@ int main(void)
         cmocka_unit_test(test_changed_at_each_octet),
         cmocka_unit_test(test_the_arena_is_full),
         cmocka_unit_test(test_the_words_of_all_states),
+        cmocka_unit_test(test_the_states_that_are_looked_for),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_prints),
     };
