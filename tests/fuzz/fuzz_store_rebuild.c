@@ -4,7 +4,6 @@
  *
  * The input is a list of steps. Each begins with an octet: what it is, and a length; what it needs follows.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/expect.h"
+#include "../unit/folder.h"
 #include "fuzz_folder.h"
 #include "store/local/local_check.h"
 #include "store/local/local_record.h"
@@ -159,23 +159,6 @@ static const char *folder_of_all(void)
     return path;
 }
 
-static void remove_files(const char *path)
-{
-    DIR *folder = opendir(path);
-    EXPECT(folder != NULL);
-    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        char name[600];
-        snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
-        if (entry->d_name[0] != '.' && entry->d_type == DT_DIR) {
-            remove_files(name);
-        } else if (entry->d_name[0] != '.') {
-            unlink(name);
-        }
-    }
-    closedir(folder);
-    rmdir(path);
-}
-
 static void on_report(void *ctx, const char *id, const struct fault *fault)
 {
     (void)id;
@@ -210,7 +193,7 @@ static void rebuild(struct world *world)
     EXPECT(made.damaged + made.torn == reports && reports >= world->broken / STEPS_MAX);
     EXPECT(local_check(path, on_report, NULL, &found, &checked, &fault) == 0);
     EXPECT(checked.messages == made.messages && checked.damaged <= reports);
-    remove_files(path);
+    folder_remove(path);
 }
 
 static void any_head(struct bytes input)

@@ -6,7 +6,6 @@
 
 #include "test.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +22,8 @@
 #include "store/store_ask.h"
 #include "store/store_batch.h"
 #include "store/store_meta.h"
+
+#include "folder.h"
 
 /* ---- a store ---- */
 
@@ -70,30 +71,12 @@ static inline int set_up(void **state)
     return 0;
 }
 
-static inline void remove_all(const char *path)
-{
-    DIR *folder = opendir(path);
-    for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
-        char *name = NULL;
-        assert_true(asprintf(&name, "%s/%s", path, entry->d_name) > 0);
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            remove_all(name);
-            unlink(name);
-        }
-        free(name);
-    }
-    if (folder != NULL) {
-        closedir(folder);
-    }
-    rmdir(path);
-}
-
 static inline int tear_down(void **state)
 {
     (void)state;
     close_store();
     arena_free(&w.arena);
-    remove_all(w.path);
+    folder_remove(w.path);
     return 0;
 }
 

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "net/net_loop.h"
 #include "spool/spool_admin.h"
@@ -133,6 +135,26 @@ static inline int fixture_tear_down(void **state)
 static inline void fixture_reopen(struct fixture *fixture)
 {
     spool_close(&fixture->spool);
+    fixture_open(fixture);
+}
+
+/* A child process does `act` and dies at once; what it acknowledged must be there afterwards. */
+static inline void fixture_crash(struct fixture *fixture, void (*act)(struct fixture *fixture))
+{
+    spool_close(&fixture->spool);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct fixture mine = *fixture;
+        mine.loop = net_loop_new();
+        mine.deadline = net_timer_new(mine.loop, on_deadline, &mine);
+        fixture_open(&mine);
+        act(&mine);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
     fixture_open(fixture);
 }
 

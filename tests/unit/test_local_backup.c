@@ -87,7 +87,7 @@ static int set_up_both(void **state)
 
 static int tear_down_both(void **state)
 {
-    remove_all(copy);
+    folder_remove(copy);
     return tear_down(state);
 }
 

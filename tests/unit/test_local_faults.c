@@ -7,7 +7,6 @@
  */
 #include "test.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +24,8 @@
 #include "store/store_ask.h"
 #include "store/store_batch.h"
 #include "store/store_meta.h"
+
+#include "folder.h"
 
 /* ---- calls that fail ---- */
 
@@ -212,56 +213,6 @@ static const char *in_root(char out[200], const char *name)
 {
     snprintf(out, 200, "%s/%s", root, name);
     return out;
-}
-
-static void remove_folder(const char *path)
-{
-    DIR *folder = opendir(path);
-    for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
-        char name[600];
-        snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            remove_folder(name);
-            unlink(name);
-        }
-    }
-    if (folder != NULL) {
-        closedir(folder);
-    }
-    rmdir(path);
-}
-
-static void copy_file(const char *from, const char *to)
-{
-    static char data[1 << 16];
-    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
-    assert_true(in != NULL && out != NULL);
-    for (size_t got; (got = fread(data, 1, sizeof data, in)) > 0;) {
-        assert_int_equal(fwrite(data, 1, got, out), got);
-    }
-    fclose(in);
-    fclose(out);
-}
-
-static void copy_folder(const char *from, const char *to)
-{
-    DIR *folder = opendir(from);
-    assert_non_null(folder);
-    assert_int_equal(mkdir(to, 0700), 0);
-    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        char old[600], new[600];
-        snprintf(old, sizeof old, "%s/%s", from, entry->d_name);
-        snprintf(new, sizeof new, "%s/%s", to, entry->d_name);
-        if (entry->d_name[0] == '.') {
-            continue;
-        }
-        if (entry->d_type == DT_DIR) {
-            copy_folder(old, new);
-        } else {
-            copy_file(old, new);
-        }
-    }
-    closedir(folder);
 }
 
 /* ---- a spool in which something of everything lies ---- */
@@ -472,7 +423,7 @@ static int try_backup(const char *path, struct fault *fault)
     struct local_backup_result made;
     struct local_check_result found;
     struct fault ignored = FAULT_INIT;
-    remove_folder(in_root(copy, "copy"));
+    folder_remove(in_root(copy, "copy"));
     int result = local_backup(path, copy, on_report, NULL, NULL, &made, fault);
     trouble.left = 0;
     if (result == 0) {
@@ -678,8 +629,8 @@ static bool try_one(size_t which, unsigned number, bool for_good)
 {
     char path[200], whole[200];
     struct fault fault = FAULT_INIT;
-    remove_folder(in_root(path, "spool"));
-    copy_folder(in_root(whole, "whole"), path);
+    folder_remove(in_root(path, "spool"));
+    folder_copy(in_root(whole, "whole"), path);
     reports = 0;
     left_behind = left_out = 0;
     trouble.left = number;
@@ -702,7 +653,7 @@ static void test_each_call_fails(void **state)
 {
     (void)state;
     char whole[200];
-    remove_folder(in_root(whole, "whole"));
+    folder_remove(in_root(whole, "whole"));
     make_spool(whole);
     for (size_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
         unsigned number = 1, failed = 0;
@@ -750,8 +701,8 @@ static void expect_as_before(const char *path, bool had_index)
     char other[200];
     struct fault fault = FAULT_INIT;
     struct local_rebuild_result made;
-    remove_folder(in_root(other, "started"));
-    copy_folder(path, other);
+    folder_remove(in_root(other, "started"));
+    folder_copy(path, other);
     if (try_open(other, &fault) == 0) {
         expect_all(other, 0, !had_index);
     } else {
@@ -777,8 +728,8 @@ static void cut_rebuilds(const char *from, bool had_index)
     char path[200];
     unsigned number = 1;
     for (bool goes_on = true; goes_on; number++) {
-        remove_folder(in_root(path, "spool"));
-        copy_folder(from, path);
+        folder_remove(in_root(path, "spool"));
+        folder_copy(from, path);
         goes_on = rebuild_in_dying_child(path, number);
         expect_as_before(path, had_index);
     }
@@ -800,14 +751,14 @@ static void test_rebuild_is_cut(void **state)
 {
     (void)state;
     char whole[200], logged[200], gone[200];
-    remove_folder(in_root(whole, "whole"));
+    folder_remove(in_root(whole, "whole"));
     make_spool(whole);
     struct store *store = open_at(whole);
     operate(store, STORE_HOLD, "WAITS");
-    copy_folder(whole, in_root(logged, "logged"));
+    folder_copy(whole, in_root(logged, "logged"));
     store->ops->close(store);
     cut_rebuilds(logged, true);
-    copy_folder(whole, in_root(gone, "gone"));
+    folder_copy(whole, in_root(gone, "gone"));
     rename_in(gone, "index.sqlite", "index.sqlite.old-1600000000000");
     cut_rebuilds(gone, false);
 }
@@ -825,7 +776,7 @@ static int tear_down(void **state)
 {
     (void)state;
     arena_free(&arena);
-    remove_folder(root);
+    folder_remove(root);
     return 0;
 }
 

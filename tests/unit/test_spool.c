@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "spool/spool_memo.h"
@@ -596,26 +595,6 @@ static void test_compaction(void **state)
 
 /* ---- crashes and damage ---- */
 
-/* A child process does `act` and dies at once; what it acknowledged must be there afterwards. */
-static void in_crashing_child(struct fixture *fixture, void (*act)(struct fixture *fixture))
-{
-    spool_close(&fixture->spool);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        struct fixture mine = *fixture;
-        mine.loop = net_loop_new();
-        mine.deadline = net_timer_new(mine.loop, on_deadline, &mine);
-        fixture_open(&mine);
-        act(&mine);
-        _exit(0);
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
-    fixture_open(fixture);
-}
-
 /* What is known of the folder when a delivery is handed out is on the disk with it: a crash finds it there. */
 static void hand_out_marked(struct fixture *fixture)
 {
@@ -652,7 +631,7 @@ static void hand_out_with_origin(struct fixture *fixture)
 static void test_origin_is_handed_out(void **state)
 {
     struct fixture *fixture = *state;
-    in_crashing_child(fixture, hand_out_with_origin);
+    fixture_crash(fixture, hand_out_with_origin);
     spool_set_origin(fixture->spool, "corp", "third", 70002);
     assert_int_equal(fetch(fixture, 10), 1);
     assert_true(fixture->items[0]->uncertain);
@@ -664,7 +643,7 @@ static void test_marks_are_handed_out(void **state)
 {
     struct fixture *fixture = *state;
     const struct doubt_mark newest = {.validity = 7, .next = 200};
-    in_crashing_child(fixture, hand_out_marked);
+    fixture_crash(fixture, hand_out_marked);
     spool_set_mark(fixture->spool, "corp", "INBOX", &newest);
     assert_int_equal(fetch(fixture, 10), 2);
     for (size_t i = 0; i < 2; i++) {
@@ -688,7 +667,7 @@ static void commit_three(struct fixture *fixture)
 static void test_crash(void **state)
 {
     struct fixture *fixture = *state;
-    in_crashing_child(fixture, commit_three);
+    fixture_crash(fixture, commit_three);
     assert_int_equal(counts(fixture).waiting, 3);
     assert_int_equal(fetch(fixture, 10), 3);
     assert_true(bytes_is(read_item(fixture, fixture->items[0], 0, 10), "first"));

@@ -5,8 +5,6 @@
 #include "spool_fixture.h"
 
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "spool/spool_memo.h"
 
@@ -18,6 +16,11 @@ static void file_one(struct fixture *fixture, const struct doubt_mark *mark)
     commit_and_wait(fixture, "filed", 1);
     spool_set_mark(fixture->spool, "corp", "INBOX", mark);
     finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
+static void file_first(struct fixture *fixture)
+{
+    file_one(fixture, &first);
 }
 
 static void expect_mark(struct fixture *fixture, const char *text)
@@ -45,21 +48,7 @@ static void test_is_known_behind_a_start(void **state)
 static void test_is_known_behind_a_crash(void **state)
 {
     struct fixture *fixture = *state;
-    spool_close(&fixture->spool);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        struct fixture mine = *fixture;
-        mine.loop = net_loop_new();
-        mine.deadline = net_timer_new(mine.loop, on_deadline, &mine);
-        fixture_open(&mine);
-        file_one(&mine, &first);
-        _exit(0);
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
-    fixture_open(fixture);
+    fixture_crash(fixture, file_first);
     expect_mark(fixture, "uidvalidity=7 uidnext=12 account=relay folder=In");
 }
 

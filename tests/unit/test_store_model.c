@@ -4,7 +4,6 @@
  *
  * A few of them as a unit test; tests/sim/test_store runs 2,000. By hand: test_store_model COUNT [FIRST].
  */
-#include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 
 #define ROOM_HAS_WALL_CLOCK true
 #define ROOM_KEEPS_HANDS    true
+#include "folder.h"
 #include "store_histories.h"
 
 /* ---- commits that fail when they are told to ---- */
@@ -176,48 +176,6 @@ static void open_local(void)
     no_trouble();
 }
 
-static void copy_file(const char *from, const char *to)
-{
-    static char data[1 << 16];
-    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
-    assert_true(in != NULL && out != NULL);
-    for (size_t got; (got = fread(data, 1, sizeof data, in)) > 0;) {
-        assert_int_equal(fwrite(data, 1, got, out), got);
-    }
-    fclose(in);
-    fclose(out);
-}
-
-/* Copies a folder of files and folders, and removes it; without `to` only the latter. */
-static void take_folder(const char *from, const char *to, bool removes)
-{
-    DIR *folder = opendir(from);
-    assert_non_null(folder);
-    assert_true(to == NULL || mkdir(to, 0700) == 0);
-    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        char old[600], new[600];
-        snprintf(old, sizeof old, "%s/%s", from, entry->d_name);
-        snprintf(new, sizeof new, "%s/%s", to == NULL ? "" : to, entry->d_name);
-        if (entry->d_name[0] == '.') {
-            continue;
-        }
-        if (entry->d_type == DT_DIR) {
-            take_folder(old, to == NULL ? NULL : new, removes);
-            continue;
-        }
-        if (to != NULL) {
-            copy_file(old, new);
-        }
-        if (removes) {
-            unlink(old);
-        }
-    }
-    closedir(folder);
-    if (removes) {
-        rmdir(from);
-    }
-}
-
 static void room_begin(void)
 {
     const char *folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
@@ -229,7 +187,7 @@ static void room_begin(void)
 static void room_end(void)
 {
     w.stores[LOCAL]->ops->close(w.stores[LOCAL]);
-    take_folder(w.path, NULL, true);
+    folder_remove(w.path);
 }
 
 /* What lies on the disk at this moment is all that the next life has. */
@@ -238,12 +196,12 @@ static void room_crash(void (*before_end)(void *ctx), void *ctx)
     char from[150], to[150];
     folder_of(from, w.lives++);
     folder_of(to, w.lives);
-    take_folder(from, to, false);
+    folder_copy(from, to);
     if (before_end != NULL) {
         before_end(ctx);
     }
     w.stores[LOCAL]->ops->close(w.stores[LOCAL]);
-    take_folder(from, NULL, true);
+    folder_remove(from);
     open_local();
 }
 
