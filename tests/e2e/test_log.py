@@ -10,6 +10,7 @@ from harness import ROOT, message, wait
 
 VARIABLE = {
     "dispatch_attempt.c": ["deferred", "delayed", "dead_letter"],
+    "dispatch_pace.c": ["upstream_still_paused", "upstream_paused_elsewhere"],
     "dispatch_reload.c": ["upstream_added", "upstream_changed", "upstream_removed"],
     "upstream_place.c": ["upstream_still_down", "upstream_failover", "upstream_failback"],
     "reception_intake.c": ["abandoned", "accepted", "spool_refuses", "spool_failed"],
