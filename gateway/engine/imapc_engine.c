@@ -10,12 +10,15 @@
 #include "base/expect.h"
 #include "engine/imapc_private.h"
 
+/* Of a phase that is not optional. */
+#define NO_QUESTION IMAPC_QUESTIONS
+
 static const struct imapc_phase_row phases[] = {
-    [IMAPC_PHASE_GREETING] = {"greeting", NULL, imapc_greeting_reply, imapc_greeting_reply, -1, NULL},
-    [IMAPC_PHASE_CAPABILITY] = {"capability", imapc_capability_enter, imapc_capability_reply, NULL, -1, NULL},
-    [IMAPC_PHASE_STARTTLS] = {"starttls", imapc_starttls_enter, imapc_starttls_reply, NULL, -1, NULL},
-    [IMAPC_PHASE_HANDSHAKE] = {"handshake", NULL, NULL, NULL, -1, NULL},
-    [IMAPC_PHASE_LOGIN] = {"login", imapc_login_enter, imapc_login_reply, NULL, -1, imapc_auth_lost},
+    [IMAPC_PHASE_GREETING] = {"greeting", NULL, imapc_greeting_reply, imapc_greeting_reply, NO_QUESTION, NULL},
+    [IMAPC_PHASE_CAPABILITY] = {"capability", imapc_capability_enter, imapc_capability_reply, NULL, NO_QUESTION, NULL},
+    [IMAPC_PHASE_STARTTLS] = {"starttls", imapc_starttls_enter, imapc_starttls_reply, NULL, NO_QUESTION, NULL},
+    [IMAPC_PHASE_HANDSHAKE] = {"handshake", NULL, NULL, NULL, NO_QUESTION, NULL},
+    [IMAPC_PHASE_LOGIN] = {"login", imapc_login_enter, imapc_login_reply, NULL, NO_QUESTION, imapc_auth_lost},
     [IMAPC_PHASE_ID] = {"id", imapc_id_enter, imapc_id_reply, NULL, IMAPC_QUESTION_ID, NULL},
     [IMAPC_PHASE_COMPRESS] = {"compress", imapc_compress_enter, imapc_compress_reply, NULL, IMAPC_QUESTION_COMPRESS,
                               NULL},
@@ -23,15 +26,17 @@ static const struct imapc_phase_row phases[] = {
     [IMAPC_PHASE_NAMESPACE] = {"namespace", imapc_namespace_enter, imapc_namespace_reply, NULL,
                                IMAPC_QUESTION_NAMESPACE, NULL},
     [IMAPC_PHASE_ROOT] = {"list", imapc_root_enter, imapc_root_reply, NULL, IMAPC_QUESTION_DELIMITER, NULL},
-    [IMAPC_PHASE_NAMES] = {"list", imapc_names_enter, imapc_names_reply, imapc_names_data, -1, NULL},
+    [IMAPC_PHASE_NAMES] = {"list", imapc_names_enter, imapc_names_reply, imapc_names_data, NO_QUESTION, NULL},
     [IMAPC_PHASE_CHECK_RIGHTS] = {"myrights", imapc_check_rights_enter, imapc_check_reply, imapc_check_rights_data,
                                   IMAPC_QUESTION_RIGHTS, NULL},
     [IMAPC_PHASE_CHECK_QUOTA] = {"getquotaroot", imapc_check_quota_enter, imapc_check_reply, imapc_check_quota_data,
                                  IMAPC_QUESTION_QUOTA, NULL},
-    [IMAPC_PHASE_SUSPECT] = {"status", imapc_suspect_enter, imapc_suspect_reply, NULL, -1, NULL},
-    [IMAPC_PHASE_SUSPECT_CREATE] = {"create", imapc_suspect_create_enter, imapc_suspect_create_reply, NULL, -1, NULL},
-    [IMAPC_PHASE_SUSPECT_DELETE] = {"delete", imapc_suspect_delete_enter, imapc_suspect_delete_reply, NULL, -1, NULL},
-    [IMAPC_PHASE_READY] = {"ready", NULL, NULL, NULL, -1, NULL},
+    [IMAPC_PHASE_SUSPECT] = {"status", imapc_suspect_enter, imapc_suspect_reply, NULL, NO_QUESTION, NULL},
+    [IMAPC_PHASE_SUSPECT_CREATE] = {"create", imapc_suspect_create_enter, imapc_suspect_create_reply, NULL, NO_QUESTION,
+                                    NULL},
+    [IMAPC_PHASE_SUSPECT_DELETE] = {"delete", imapc_suspect_delete_enter, imapc_suspect_delete_reply, NULL, NO_QUESTION,
+                                    NULL},
+    [IMAPC_PHASE_READY] = {"ready", NULL, NULL, NULL, NO_QUESTION, NULL},
     [IMAPC_PHASE_LIST] = {"list", imapc_list_enter, imapc_list_reply, imapc_list_data, IMAPC_QUESTION_USES, NULL},
     [IMAPC_PHASE_RIGHTS] = {"myrights", imapc_rights_enter, imapc_rights_reply, imapc_rights_data,
                             IMAPC_QUESTION_RIGHTS, NULL},
@@ -40,38 +45,40 @@ static const struct imapc_phase_row phases[] = {
     [IMAPC_PHASE_SELECT] = {"select", imapc_select_enter, imapc_select_reply, imapc_select_data, IMAPC_QUESTION_FLAGS,
                             NULL},
     [IMAPC_PHASE_MARK] = {"status", imapc_mark_enter, imapc_mark_reply, imapc_mark_data, IMAPC_QUESTION_MARK, NULL},
-    [IMAPC_PHASE_APPEND] = {"append", imapc_append_enter, imapc_append_reply, NULL, -1, NULL},
-    [IMAPC_PHASE_CREATE] = {"create", imapc_create_enter, imapc_create_reply, NULL, -1, NULL},
-    [IMAPC_PHASE_PARENT] = {"create", imapc_parent_enter, imapc_parent_reply, NULL, -1, NULL},
+    [IMAPC_PHASE_APPEND] = {"append", imapc_append_enter, imapc_append_reply, NULL, NO_QUESTION, NULL},
+    [IMAPC_PHASE_CREATE] = {"create", imapc_create_enter, imapc_create_reply, NULL, NO_QUESTION, NULL},
+    [IMAPC_PHASE_PARENT] = {"create", imapc_parent_enter, imapc_parent_reply, NULL, NO_QUESTION, NULL},
     [IMAPC_PHASE_SUBSCRIBE] = {"subscribe", imapc_subscribe_enter, imapc_subscribe_reply, NULL,
                                IMAPC_QUESTION_SUBSCRIBE, NULL},
     [IMAPC_PHASE_RESELECT] = {"select", imapc_select_enter, imapc_reselect_reply, imapc_select_data,
                               IMAPC_QUESTION_STORE, NULL},
     [IMAPC_PHASE_STORE] = {"store", imapc_store_enter, imapc_store_reply, NULL, IMAPC_QUESTION_STORE, NULL},
     [IMAPC_PHASE_LEAVE] = {"unselect", imapc_leave_enter, imapc_leave_reply, NULL, IMAPC_QUESTION_LEAVE, NULL},
-    [IMAPC_PHASE_MERGED] = {"examine", imapc_merged_enter, imapc_merged_reply, imapc_merged_data, -1, NULL},
-    [IMAPC_PHASE_MERGED_FETCH] = {"fetch", imapc_merged_fetch_enter, imapc_merged_fetch_reply, imapc_merged_data, -1,
-                                  NULL},
+    [IMAPC_PHASE_MERGED] = {"examine", imapc_merged_enter, imapc_merged_reply, imapc_merged_data, NO_QUESTION, NULL},
+    [IMAPC_PHASE_MERGED_FETCH] = {"fetch", imapc_merged_fetch_enter, imapc_merged_fetch_reply, imapc_merged_data,
+                                  NO_QUESTION, NULL},
     [IMAPC_PHASE_RESYNC] = {"enable", imapc_resync_enter, imapc_resync_reply, imapc_resync_data,
                             IMAPC_QUESTION_VANISHED, NULL},
-    [IMAPC_PHASE_EXAMINE] = {"examine", imapc_examine_enter, imapc_examine_reply, imapc_locate_data, -1, NULL},
-    [IMAPC_PHASE_BOUND] = {"status", imapc_bound_enter, imapc_bound_reply, imapc_locate_data, -1, NULL},
-    [IMAPC_PHASE_FETCH] = {"fetch", imapc_fetch_enter, imapc_fetch_reply, imapc_locate_data, -1, NULL},
+    [IMAPC_PHASE_EXAMINE] = {"examine", imapc_examine_enter, imapc_examine_reply, imapc_locate_data, NO_QUESTION, NULL},
+    [IMAPC_PHASE_BOUND] = {"status", imapc_bound_enter, imapc_bound_reply, imapc_locate_data, NO_QUESTION, NULL},
+    [IMAPC_PHASE_FETCH] = {"fetch", imapc_fetch_enter, imapc_fetch_reply, imapc_locate_data, NO_QUESTION, NULL},
     [IMAPC_PHASE_VANISHED] = {"fetch", imapc_vanished_enter, imapc_vanished_reply, imapc_vanished_data,
                               IMAPC_QUESTION_VANISHED, NULL},
     [IMAPC_PHASE_USES] = {"list", imapc_elsewhere_uses_enter, imapc_elsewhere_uses_reply, imapc_list_data,
                           IMAPC_QUESTION_USES, NULL},
-    [IMAPC_PHASE_ELSEWHERE] = {"examine", imapc_elsewhere_enter, imapc_elsewhere_reply, imapc_locate_data, -1, NULL},
+    [IMAPC_PHASE_ELSEWHERE] = {"examine", imapc_elsewhere_enter, imapc_elsewhere_reply, imapc_locate_data, NO_QUESTION,
+                               NULL},
     [IMAPC_PHASE_ELSEWHERE_FETCH] = {"fetch", imapc_elsewhere_fetch_enter, imapc_elsewhere_fetch_reply,
-                                     imapc_locate_data, -1, NULL},
-    [IMAPC_PHASE_UNSELECT] = {"unselect", imapc_unselect_enter, imapc_unselect_reply, NULL, -1, NULL},
+                                     imapc_locate_data, NO_QUESTION, NULL},
+    [IMAPC_PHASE_UNSELECT] = {"unselect", imapc_unselect_enter, imapc_unselect_reply, NULL, NO_QUESTION, NULL},
     [IMAPC_PHASE_REMOVE_SELECT] = {"select", imapc_remove_select_enter, imapc_remove_select_reply,
-                                   imapc_remove_select_data, -1, NULL},
-    [IMAPC_PHASE_REMOVE_STORE] = {"store", imapc_remove_store_enter, imapc_remove_reply, NULL, -1, NULL},
-    [IMAPC_PHASE_REMOVE_EXPUNGE] = {"expunge", imapc_remove_expunge_enter, imapc_remove_reply, NULL, -1, NULL},
-    [IMAPC_PHASE_REMOVE_LEAVE] = {"unselect", imapc_remove_leave_enter, imapc_remove_leave_reply, NULL, -1, NULL},
-    [IMAPC_PHASE_LOGOUT] = {"logout", NULL, NULL, NULL, -1, NULL},
-    [IMAPC_PHASE_ENDED] = {"ended", NULL, NULL, NULL, -1, NULL},
+                                   imapc_remove_select_data, NO_QUESTION, NULL},
+    [IMAPC_PHASE_REMOVE_STORE] = {"store", imapc_remove_store_enter, imapc_remove_reply, NULL, NO_QUESTION, NULL},
+    [IMAPC_PHASE_REMOVE_EXPUNGE] = {"expunge", imapc_remove_expunge_enter, imapc_remove_reply, NULL, NO_QUESTION, NULL},
+    [IMAPC_PHASE_REMOVE_LEAVE] = {"unselect", imapc_remove_leave_enter, imapc_remove_leave_reply, NULL, NO_QUESTION,
+                                  NULL},
+    [IMAPC_PHASE_LOGOUT] = {"logout", NULL, NULL, NULL, NO_QUESTION, NULL},
+    [IMAPC_PHASE_ENDED] = {"ended", NULL, NULL, NULL, NO_QUESTION, NULL},
 };
 
 static void over(struct imapc_engine *engine);
@@ -246,10 +253,10 @@ static void on_tagged(struct imapc_engine *engine, const struct imap_reply *repl
                    shown_len(line), (const char *)line.ptr);
         return;
     }
-    int question = imapc_question_of(engine);
+    enum imapc_question question = imapc_question_of(engine);
     /* Of compression the answer tells nothing: the first line under it does. */
-    if (question >= 0 && (question != IMAPC_QUESTION_COMPRESS || reply->status != IMAP_STATUS_OK)) {
-        imapc_habits_answered(engine->options.habits, (enum imapc_question)question);
+    if (question != NO_QUESTION && (question != IMAPC_QUESTION_COMPRESS || reply->status != IMAP_STATUS_OK)) {
+        imapc_habits_answered(engine->options.habits, question);
     }
     engine->command_open = false;
     engine->plus_due = false;

@@ -26,7 +26,7 @@ _Static_assert(sizeof names / sizeof names[0] == IMAPC_QUESTIONS, "each question
 
 void imapc_habits_init(struct imapc_habits *habits)
 {
-    *habits = (struct imapc_habits){.news = -1};
+    *habits = (struct imapc_habits){.news = IMAPC_QUESTIONS};
 }
 
 bool imapc_habits_may_ask(struct imapc_habits *habits, enum imapc_question question, uint64_t now)
@@ -56,14 +56,14 @@ void imapc_habits_broke(struct imapc_habits *habits, enum imapc_question questio
     }
     if (++habits->questions[question].strikes >= IMAPC_HABITS_STRIKES) {
         habits->questions[question].until = now + IMAPC_HABITS_AGE_MS;
-        habits->news = (int)question;
+        habits->news = question;
     }
 }
 
-int imapc_habits_take_news(struct imapc_habits *habits)
+enum imapc_question imapc_habits_take_news(struct imapc_habits *habits)
 {
-    int news = habits->news;
-    habits->news = -1;
+    enum imapc_question news = habits->news;
+    habits->news = IMAPC_QUESTIONS;
     return news;
 }
 

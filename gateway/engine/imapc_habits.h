@@ -44,7 +44,7 @@ enum imapc_question {
     IMAPC_QUESTION_LEAVE,    /* UNSELECT; without it, the next SELECT leaves the folder */
     IMAPC_QUESTION_MARK,     /* STATUS, for UIDNEXT */
     IMAPC_QUESTION_VANISHED, /* ENABLE QRESYNC, and what it is for */
-    IMAPC_QUESTIONS,
+    IMAPC_QUESTIONS,         /* how many there are; as a question: none */
 };
 
 /* Sessions that end in one question, in a row, before it is left out. */
@@ -57,7 +57,7 @@ struct imapc_habits {
         unsigned strikes;
         uint64_t until; /* not asked before it; 0: asked */
     } questions[IMAPC_QUESTIONS];
-    int news;                       /* a question that was just left out; -1: none */
+    enum imapc_question news;       /* a question that was just left out; IMAPC_QUESTIONS: none */
     enum imapc_mechanism mechanism; /* that a login without a named one succeeded with; IMAPC_AUTH_AUTO: none yet */
     bool no_initial;                /* SASL-IR is offered, and not understood */
     bool no_authenticate;           /* AUTHENTICATE PLAIN is offered, and not understood: LOGIN */
@@ -75,8 +75,8 @@ bool imapc_habits_may_ask(struct imapc_habits *habits, enum imapc_question quest
 void imapc_habits_answered(struct imapc_habits *habits, enum imapc_question question);
 /* The session ended in it. NULL is fine. */
 void imapc_habits_broke(struct imapc_habits *habits, enum imapc_question question, uint64_t now);
-/* The question that was left out since the last call, once; -1: none. */
-MUST_USE int imapc_habits_take_news(struct imapc_habits *habits);
+/* The question that was left out since the last call, once; or IMAPC_QUESTIONS. */
+MUST_USE enum imapc_question imapc_habits_take_news(struct imapc_habits *habits);
 /* For people: "MYRIGHTS", "SELECT for flags". */
 const char *imapc_habits_name(enum imapc_question question);
 

@@ -200,7 +200,7 @@ struct imapc_phase_row {
     void (*enter)(struct imapc_engine *engine);
     void (*reply)(struct imapc_engine *engine, const struct imap_reply *reply);
     void (*data)(struct imapc_engine *engine, const struct imap_reply *reply); /* untagged; NULL: imapc_login_data() */
-    int question;                              /* optional: the session may break in it, see imapc_habits.h; -1: none */
+    enum imapc_question question; /* optional: the session may break in it, see imapc_habits.h; IMAPC_QUESTIONS: none */
     void (*lost)(struct imapc_engine *engine); /* the connection ended under its command; NULL: that says nothing */
 };
 
@@ -301,7 +301,7 @@ void imapc_end(struct imapc_engine *engine);
 /* Something moved: the phase has its whole time again. */
 void imapc_move_deadline(struct imapc_engine *engine);
 /* The optional question that is asked in this phase; -1: none. CAPABILITY is one only behind the login. */
-MUST_USE int imapc_question_of(const struct imapc_engine *engine);
+MUST_USE enum imapc_question imapc_question_of(const struct imapc_engine *engine);
 /* Keeps the words of a refusal, for the fault that may follow. */
 void imapc_note_said(struct imapc_engine *engine, const char *command, const struct imap_reply *reply);
 /* What a refusal means, into engine->result. */

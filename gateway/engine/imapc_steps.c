@@ -90,19 +90,19 @@ void imapc_note_refusal(struct imapc_engine *engine, const struct imap_reply *re
               (int)reply->text.len, (const char *)reply->text.ptr);
 }
 
-/* The optional question that is asked in this phase; -1: none. CAPABILITY is one only behind the login. */
-int imapc_question_of(const struct imapc_engine *engine)
+/* The optional question that is asked in this phase; IMAPC_QUESTIONS: none. CAPABILITY is one only behind the login. */
+enum imapc_question imapc_question_of(const struct imapc_engine *engine)
 {
     bool again = engine->phase == IMAPC_PHASE_CAPABILITY && engine->authenticated;
-    return again ? (int)IMAPC_QUESTION_CAPABILITY : engine->phases[engine->phase].question;
+    return again ? IMAPC_QUESTION_CAPABILITY : engine->phases[engine->phase].question;
 }
 
 /* The server did not bear the question that the connection ends in, or what it led to. */
 static void blame_question(struct imapc_engine *engine)
 {
-    int question = engine->compress_unproven ? (int)IMAPC_QUESTION_COMPRESS : imapc_question_of(engine);
-    if (question >= 0 && engine->fault.class == FAULT_TEMP) {
-        imapc_habits_broke(engine->options.habits, (enum imapc_question)question, engine->now);
+    enum imapc_question question = engine->compress_unproven ? IMAPC_QUESTION_COMPRESS : imapc_question_of(engine);
+    if (question != IMAPC_QUESTIONS && engine->fault.class == FAULT_TEMP) {
+        imapc_habits_broke(engine->options.habits, question, engine->now);
     }
 }
 

@@ -28,10 +28,10 @@ void upstream_members_joined(struct upstream_pool *pool, struct upstream_connect
 /* An optional question that the server does not bear is told once, when it is left out. */
 static void log_question(struct upstream_pool *pool)
 {
-    int question = imapc_habits_take_news(&pool->habits);
-    if (question >= 0) {
+    enum imapc_question question = imapc_habits_take_news(&pool->habits);
+    if (question != IMAPC_QUESTIONS) {
         log_event(pool->log, LOG_LEVEL_WARNING, "question_left_out", LOG_STR("upstream", pool->account.name),
-                  LOG_STR("question", imapc_habits_name((enum imapc_question)question)),
+                  LOG_STR("question", imapc_habits_name(question)),
                   LOG_STR("message", "the session broke at this question twice in a row; mail is filed without asking "
                                      "it, and it is asked again in a day"));
     }
