@@ -579,6 +579,8 @@ static void test_text(void **state)
     assert_string_equal(text, "uidvalidity=7 uidnext=9 mailboxid=box place=1");
     doubt_write(&(struct doubt){.mark = {.mailbox = "box"}}, text);
     assert_string_equal(text, "mailboxid=box");
+    doubt_write(&(struct doubt){.since_ms = INT64_MIN, .looks = 10, .again_ms = INT64_MAX}, text);
+    assert_string_equal(text, "since=-9223372036854775808 looks=10 again=9223372036854775807");
     assert_false(back.alone);
 }
 
