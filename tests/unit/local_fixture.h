@@ -32,6 +32,7 @@ static struct world {
     struct store *store;
     struct arena *arena;
     uint64_t last_message;
+    const char *message_id; /* of those that are added next; or NULL */
     struct local_rebuild_result made;
     unsigned reports;
     char said[4000];
@@ -85,7 +86,8 @@ static inline struct store_op *make_add(const char *id, const char *body)
     struct store_op *op = arena_alloc(w.arena, sizeof *op);
     struct store_row *row = arena_alloc(w.arena, sizeof *row);
     struct buf *text = arena_alloc(w.arena, sizeof *text);
-    const struct mail_envelope envelope = {.id = id, .from = "a@x", .received_ms = wall(NULL), .hostname = "gw"};
+    const struct mail_envelope envelope = {
+        .id = id, .from = "a@x", .received_ms = wall(NULL), .hostname = "gw", .message_id = w.message_id};
     const struct mail_delivery delivery = {.number = 1, .upstream = "corp", .folder = "INBOX", .rule = "r"};
     *op = (struct store_op){.kind = STORE_ADD_MESSAGE};
     buf_init(text, STORE_META_MAX);

@@ -222,10 +222,12 @@ static const char *in_root(char out[200], const char *name)
 
 static struct arena *arena;
 
+static int64_t later_ms;
+
 static int64_t wall(void *ctx)
 {
     (void)ctx;
-    return 1700000000000;
+    return 1700000000000 + later_ms;
 }
 
 static struct store *open_at(const char *path)
@@ -284,6 +286,12 @@ static void commit_one(struct store *store, struct store_op *op)
     assert_true(is_kept(store, op) || trouble.fired);
 }
 
+/* How the next message is added. */
+static struct {
+    uint64_t waits_ms;
+    bool is_unique;
+} how;
+
 /* 0: it is not kept. Takes the upload, if there is one. */
 static uint64_t add_as(struct store *store, const char *id, struct bytes body, unsigned count,
                        struct store_upload **upload)
@@ -300,6 +308,9 @@ static uint64_t add_as(struct store *store, const char *id, struct bytes body, u
     op.add = (struct store_add){
         .id = id, .sender = "a@x", .message_id = id, .received_ms = wall(NULL), .rows = rows, .count = count};
     op.add.envelope = bytes_of(arena_copy(arena, buf_bytes(&text)));
+    op.add.waits_ms = how.waits_ms;
+    op.add.print = how.waits_ms > 0 ? 77 : 0;
+    op.add.unique = how.is_unique;
     buf_printf(&meta, "{\"envelope\":%s,\"deliveries\":[", buf_text(&text));
     for (unsigned i = 0; i < count; i++) {
         const struct mail_delivery delivery = {.number = i + 1, .upstream = "corp", .folder = "INBOX", .rule = "r"};
@@ -607,17 +618,50 @@ static int try_work(const char *path, struct fault *fault)
     return 0;
 }
 
+/* A sender comes again whose message was dropped meanwhile, and so does a dropped message by its name; then all that is old goes: words, history, an
+ * address, a segment that is nearly dead. */
+static int try_history(const char *path, struct fault *fault)
+{
+    unsigned armed = trouble.left;
+    (void)fault;
+    trouble.left = 0;
+    struct store *store = open_at(path);
+    how.waits_ms = 1000;
+    uint64_t asked = add(store, "ASKED", bytes_of("who waits"), 1);
+    finish(store, asked, STORE_STATE_WAITING);
+    operate(store, STORE_DROP, "ASKED");
+    trouble.left = armed;
+    disregard((int)add_as(store, "AGAIN", bytes_of("who waits"), 1, NULL));
+    struct store_op heard = {.kind = STORE_HEARD, .heard = {.id = "ASKED"}};
+    commit_one(store, &heard);
+    how.waits_ms = 0;
+    operate(store, STORE_DROP, "DEAD");
+    how.is_unique = true;
+    disregard((int)add_as(store, "DEAD", bytes_of("four"), 1, NULL));
+    how.is_unique = false;
+    operate(store, STORE_DROP, "WAITS");
+    operate(store, STORE_DROP, "HELD");
+    later_ms = 10;
+    struct store_op learn = {.kind = STORE_LEARN, .learn = {.limit = 10}};
+    commit_one(store, &learn);
+    struct store_op erase = {.kind = STORE_ERASE, .erase = {.address = "to@example.net", .limit = 2}};
+    commit_one(store, &erase);
+    struct store_op forget = {.kind = STORE_FORGET, .forget = {.keep_messages = 0, .limit = 10}};
+    commit_one(store, &forget);
+    trouble.left = 0;
+    expect_as_now(store);
+    store->ops->close(store);
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*run)(const char *path, struct fault *fault);
 } scenarios[] = {
-    {"work", try_work},
-    {"open", try_open},
-    {"check", try_check},
-    {"backup", try_backup},
-    {"scrub", try_scrub},
-    {"rebuild", try_rebuild},
-    {"rebuild without an index", try_rebuild_without_index},
+    {"work", try_work},       {"history", try_history},
+    {"open", try_open},       {"check", try_check},
+    {"backup", try_backup},   {"scrub", try_scrub},
+    {"rebuild", try_rebuild}, {"rebuild without an index", try_rebuild_without_index},
 };
 
 /* ---- the test ---- */
@@ -633,6 +677,7 @@ static bool try_one(size_t which, unsigned number, bool for_good)
     folder_copy(in_root(whole, "whole"), path);
     reports = 0;
     left_behind = left_out = 0;
+    later_ms = 0;
     trouble.left = number;
     trouble.for_good = for_good;
     trouble.fired = false;

@@ -148,6 +148,29 @@ static void odd_decisions(void **state)
     assert_int_equal(index_number("SELECT count(*) FROM pause"), 1);
 }
 
+/* A decision is about the message of this name, and not about one that calls itself so. */
+static void a_decision_is_not_about_a_namesake(void **state)
+{
+    (void)state;
+    struct buf lines;
+    struct fault fault = FAULT_INIT;
+    w.message_id = "TWO";
+    add("ONE", "a body");
+    w.message_id = NULL;
+    add("TWO", "a body");
+    buf_init(&lines, 1 << 20);
+    local_journal_line(&lines, json_pack("{s:s, s:i, s:s}", "id", "TWO", "number", 1, "state", "held"));
+    assert_int_equal(local_journal_write(w.path, buf_bytes(&lines), &fault), 0);
+    buf_done(&lines);
+    rebuild_from_log();
+    assert_int_equal(index_number("SELECT state FROM delivery WHERE message ="
+                                  " (SELECT seq FROM message WHERE id = 'ONE')"),
+                     STORE_STATE_WAITING);
+    assert_int_equal(index_number("SELECT state FROM delivery WHERE message ="
+                                  " (SELECT seq FROM message WHERE id = 'TWO')"),
+                     STORE_STATE_HELD);
+}
+
 /* ---- an index that says something else ---- */
 
 static uint64_t check(void)
@@ -391,6 +414,7 @@ int main(void)
         SELDOM(damaged_words_are_learnt_anew),
         SELDOM(damaged_words_refuse_no_mail),
         SELDOM(odd_decisions),
+        SELDOM(a_decision_is_not_about_a_namesake),
         SELDOM(another_place_in_the_index),
         SELDOM(a_body_that_has_moved),
         SELDOM(an_upload_that_is_read_too_early),

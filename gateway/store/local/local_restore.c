@@ -85,16 +85,20 @@ struct decisions {
     struct fault *fault;
 };
 
-/* The number of a message that is known, or 0. */
+/* The number of the message that has this id, or 0: also with a fault. What calls itself so is another one. */
 static uint64_t message_of(struct decisions *decisions, const json_t *decision)
 {
     const char *id = json_string_value(json_object_get(decision, "id"));
-    uint64_t message = 0;
-    size_t count = 0;
-    if (id == NULL || local_index_find(decisions->index, id, &message, 1, &count, decisions->fault) != 0) {
+    sqlite3_stmt *st =
+        id == NULL ? NULL : local_sql_take(decisions->index, "SELECT seq FROM message WHERE id = ?1", decisions->fault);
+    if (st == NULL) {
         return 0;
     }
-    return count == 0 ? 0 : message;
+    bind_text(st, 1, id);
+    int got = local_sql_next_row(decisions->index, st, decisions->fault);
+    uint64_t message = got == 1 ? column_number(st, 0) : 0;
+    local_sql_give(decisions->index, &st);
+    return message;
 }
 
 /* A delivery that a line of the decisions holds: added, or, under a number that there is, in the place of what is
