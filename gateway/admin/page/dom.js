@@ -48,7 +48,7 @@ export function keep(parent, items, key, make, update) {
 
 const whole = new Intl.NumberFormat("en");
 export const count = (value) => whole.format(value ?? 0);
-export const rate = (value) => (value >= 100 ? whole.format(Math.round(value)) : value >= 10 ? value.toFixed(1) : value.toFixed(value ? 2 : 0));
+export const rate = (value) => (value >= 100 ? whole.format(Math.round(value)) : value >= 1 ? value.toFixed(1) : String(+value.toFixed(2)));
 
 export function bytes(value) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];

@@ -35,7 +35,7 @@ function rule(one) {
 }
 
 export function decision(one) {
-  const words = { filed: "is filed", rejected: "is refused", deferred: "is refused for now", discarded: "is discarded" };
+  const words = { filed: "would be filed", rejected: "would be refused", deferred: "would be refused for now", discarded: "would be discarded" };
   const kind = { filed: "good", rejected: "bad", deferred: "warn", discarded: "warn" }[one.outcome];
   return h("section", { class: "card", "aria-label": "Decision" }, h("header", {}, h("h2", {}, "The message ", words[one.outcome] ?? one.outcome), h("span", { class: "space" }), h("span", { class: `pill ${kind}` }, one.outcome)),
     h("div", { class: "pad" }, one.code && h("p", {}, h("code", {}, `${one.code} ${one.enhanced ?? ""} ${one.text}`), one.rule && h("span", { class: "muted" }, ` rule ${one.rule}`)),
