@@ -14,6 +14,17 @@
 
 /* ---- addresses ---- */
 
+/* Cuts the last level off; false at the root. */
+static bool go_up(char *path)
+{
+    char *slash = strrchr(path, '/');
+    if (slash == NULL || slash == path) {
+        return false;
+    }
+    *slash = '\0';
+    return true;
+}
+
 static bool is_any(const char *host)
 {
     return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
@@ -36,6 +47,27 @@ static bool collide(const struct net_address *a, const struct net_address *b)
     return a->port == b->port && a->port != 0 && hosts;
 }
 
+/* Folders below it are made by a service manager, when it starts the gateway. */
+#define RUN "/run/"
+
+/* A warning: the address or the folder may be there when the gateway starts, and this may be another machine. */
+static void check_place(const struct net_address *address, const char *pointer, const struct document *json,
+                        struct problems *problems)
+{
+    char folder[sizeof address->host];
+    snprintf(folder, sizeof folder, "%s", address->host);
+    bool is_made = strncmp(folder, RUN, sizeof RUN - 1) == 0;
+    if (address->is_unix && !is_made && go_up(folder) && net_file_kind(folder) != NET_FILE_FOLDER) {
+        document_problem(json, problems, PROBLEM_WARNING, pointer,
+                         "there is no folder %s on this machine, so the socket cannot be created in it", folder);
+    } else if (net_address_is_foreign(address)) {
+        document_problem(json, problems, PROBLEM_WARNING, pointer,
+                         "this machine has no address %s, so nothing can listen on it here; 0.0.0.0 or [::] is every "
+                         "address that it has",
+                         address->host);
+    }
+}
+
 static void check_addresses(const struct config *config, const struct document *json, struct problems *problems)
 {
     struct net_address admin[CONFIG_ADMIN_ADDRESSES];
@@ -49,6 +81,7 @@ static void check_addresses(const struct config *config, const struct document *
         const struct config_listener *listener = config_listener_at(config, i);
         char pointer[64];
         snprintf(pointer, sizeof pointer, "/listeners/%zu/address", i);
+        check_place(&listener->address, pointer, json, problems);
         for (size_t j = 0; j < i; j++) {
             const struct config_listener *other = config_listener_at(config, j);
             if (collide(&listener->address, &other->address)) {
@@ -73,10 +106,11 @@ static void check_admin_addresses(const struct config *config, const struct docu
 {
     const struct config_addresses *all = &config->admin.addresses;
     for (size_t i = 0; i < all->count; i++) {
+        char pointer[64];
+        snprintf(pointer, sizeof pointer, "/admin/address/%zu", i);
+        check_place(&all->items[i], all->count == 1 ? "/admin/address" : pointer, json, problems);
         for (size_t j = 0; j < i; j++) {
             if (collide(&all->items[i], &all->items[j])) {
-                char pointer[64];
-                snprintf(pointer, sizeof pointer, "/admin/address/%zu", i);
                 document_problem(json, problems, PROBLEM_ERROR, pointer, "this address is in the list twice");
                 break;
             }
@@ -85,17 +119,6 @@ static void check_admin_addresses(const struct config *config, const struct docu
 }
 
 /* ---- the spool ---- */
-
-/* Cuts the last level off; false at the root. */
-static bool go_up(char *path)
-{
-    char *slash = strrchr(path, '/');
-    if (slash == NULL || slash == path) {
-        return false;
-    }
-    *slash = '\0';
-    return true;
-}
 
 static void check_spool(const struct config *config, const struct document *json, struct problems *problems)
 {

@@ -99,15 +99,18 @@ static void read_path(struct config_reader *reader, const struct config_key *key
     }
 }
 
+/* In the place of a secret that cannot be read, of a configuration that is never used. */
+#define UNREAD "a secret that could not be read"
+
 static void secret_from_env(struct config_reader *reader, const char *pointer, const char *name, void *into)
 {
     const char *text = getenv(name);
     if (text == NULL) {
         document_problem(reader->json, reader->problems, PROBLEM_ERROR, pointer,
                          "the environment has no variable \"%s\"", name);
-        return;
     }
-    *(const char **)into = keep_text(reader, text);
+    /* One that is missing is given all the same: nothing shall ask for it again. */
+    *(const char **)into = keep_text(reader, text == NULL ? UNREAD : text);
 }
 
 static void secret_from_file(struct config_reader *reader, const char *pointer, const char *path, void *into)
@@ -121,8 +124,9 @@ static void secret_from_file(struct config_reader *reader, const char *pointer, 
         config_note_secret(reader->noting, full);
     }
     if (net_file_read_all(full, &text, &fault) < 0) {
-        document_problem(reader->json, reader->problems, PROBLEM_ERROR, pointer, "cannot read the secret: %s: %s",
-                         fault.where, fault.text);
+        document_problem(reader->json, reader->problems, PROBLEM_ERROR, pointer, "cannot read the secret: %s",
+                         fault.text);
+        *(const char **)into = keep_text(reader, UNREAD);
     } else {
         /* Editors end files with a line end; a password does not. */
         struct bytes secret = buf_bytes(&text);

@@ -1,8 +1,11 @@
 /*
  * net_address - "host:port", "[v6]:port", "unix:/path" and "inherited:NAME"; see net_stream.h.
  */
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "net/net_stream.h"
@@ -138,4 +141,25 @@ bool net_address_is_loopback(const struct net_address *address)
         return memcmp(v6, one, sizeof one) == 0 || (memcmp(v6, mapped, sizeof mapped) == 0 && v6[12] == 127);
     }
     return false;
+}
+
+bool net_address_is_foreign(const struct net_address *address)
+{
+    struct sockaddr_storage at = {0};
+    socklen_t len = sizeof(struct sockaddr_in);
+    if (address->is_unix || address->is_inherited) {
+        return false;
+    }
+    if (uv_ip4_addr(address->host, 0, (struct sockaddr_in *)&at) != 0) {
+        len = sizeof(struct sockaddr_in6);
+        if (uv_ip6_addr(address->host, 0, (struct sockaddr_in6 *)&at) != 0) {
+            return false;
+        }
+    }
+    int fd = socket(at.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool is_foreign = fd >= 0 && bind(fd, (struct sockaddr *)&at, len) != 0 && errno == EADDRNOTAVAIL;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return is_foreign;
 }

@@ -49,6 +49,9 @@ struct net_address {
 MUST_USE int net_address_parse(struct net_address *address_r, struct bytes text, struct fault *fault);
 /* Whether it names the loopback: 127.0.0.0/8, ::1, "localhost", any unix path. */
 bool net_address_is_loopback(const struct net_address *address);
+/* Whether this machine has no such address now, so that nothing can listen on it; false for names, which are not looked
+ * up. Asks the kernel, by a datagram socket that it closes again. */
+bool net_address_is_foreign(const struct net_address *address);
 
 /* Resolves and connects, trying each address of the name in turn; CONNECTED or FAILED comes within timeout_ms. */
 MUST_USE struct net_stream *net_stream_connect(struct net_loop *loop, const struct net_address *to, uint64_t timeout_ms,

@@ -40,6 +40,16 @@ def nobody_of_that_name(world, gateway):
     return ERROR, "/user", "no-such-user-here"
 
 
+def address_of_another_machine(world, gateway):
+    gateway.configuration["listeners"].append({"name": "typo", "address": f"192.0.2.55:{free_port()}", "allow": ["10.0.0.0/8"]})
+    return WARNING, "/listeners/1/address", "this machine has no address 192.0.2.55"
+
+
+def socket_in_no_folder(world, gateway):
+    gateway.configuration["admin"] = {"address": f"unix:{world.folder}/nowhere/admin.sock"}
+    return WARNING, "/admin/address", f"there is no folder {world.folder}/nowhere"
+
+
 def certificate_of_yesterday(world, gateway):
     certificate, key = world.certificates.make("expired", days=-1)
     gateway.configuration["listeners"][0]["tls"] = {"mode": "starttls", "certificate": str(certificate), "key": str(key)}
@@ -130,6 +140,23 @@ def test_spool_is_a_file(world):
 
 def test_unknown_user(world):
     see(world, nobody_of_that_name)
+
+
+def test_address_of_another_machine(world):
+    see(world, address_of_another_machine)
+
+
+def test_socket_in_no_folder(world):
+    see(world, socket_in_no_folder)
+
+
+def test_a_secret_that_cannot_be_read_is_said_once(world):
+    """It is not missed as well: that would send the operator to the wrong place."""
+    gateway = world.mailweir(None)
+    for secret, words in (({"file": "/nowhere/password"}, "cannot read the secret"), ({"env": "NO_SUCH_VARIABLE"}, 'no variable "NO_SUCH_VARIABLE"')):
+        gateway.upstream["auth"]["password"] = secret
+        status, _, err = gateway.run("check")
+        assert status == ERROR and words in err and "exactly one of" not in err and err.count("error") == 1, err
 
 
 def test_expired_certificate(world):
