@@ -17,7 +17,7 @@ struct gateway_probe {
     struct net_loop *loop;
     struct log *log;
     const struct dispatch *dispatch;
-    struct config *config; /* a hold; NULL: no probes */
+    struct config *config; /* a share; NULL: no probes */
     struct config *used;   /* a share of the one that is under way */
     struct net_timer *timer;
     struct probe *probe;        /* under way */

@@ -40,7 +40,7 @@ void dispatch_set_watcher(struct dispatch *dispatch, dispatch_outcome_fn *fn, vo
 /* Begins: takes offers of the spool, and what waits on the disk. */
 void dispatch_start(struct dispatch *dispatch);
 /* Takes nothing more; appends under way finish within deadline_ms, the rest goes back untouched. done comes when
- * nothing is held. */
+ * nothing is under way. */
 void dispatch_drain(struct dispatch *dispatch, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx);
 /* For a drained or never started one; sets *dispatch to NULL; NULL is fine. */
 void dispatch_free(struct dispatch **dispatch);

@@ -22,7 +22,7 @@
 struct dispatch_upstream {
     struct dispatch *dispatch;
     const struct config_upstream *config;
-    struct config *source;      /* a hold: config is in it */
+    struct config *source;      /* a share: config is in it */
     uint64_t files;             /* stamp of what its TLS was made from */
     struct upstream_pool *pool; /* NULL when it is gone */
     struct upstream_pool *next; /* takes the pool's place; NULL: nothing does */
@@ -61,7 +61,7 @@ struct dispatch {
     struct net_loop *loop;
     struct spool *spool;
     struct log *log;
-    struct config *config;                /* a hold */
+    struct config *config;                /* a share */
     struct dispatch_upstream **upstreams; /* each stays where it is, also when it is gone */
     size_t upstream_count;
     bool started;

@@ -120,7 +120,7 @@ struct reception_listener_options {
     struct net_address address;
     bool lmtp;
     enum reception_tls_mode { RECEPTION_TLS_NONE, RECEPTION_TLS_STARTTLS, RECEPTION_TLS_IMPLICIT } tls_mode;
-    struct net_tls *tls;      /* the listener takes a hold of its own; NULL with RECEPTION_TLS_NONE */
+    struct net_tls *tls;      /* the listener takes a share of its own; NULL with RECEPTION_TLS_NONE */
     bool tls_required;        /* no mail before STARTTLS */
     bool client_certificates; /* who has a verified one may send */
     const char *const *allow; /* networks "10.0.0.0/8", "::1/128" that may send; none: loopback only */
@@ -130,7 +130,7 @@ struct reception_listener_options {
     struct net_tls *tls_lenient; /* for them, when they may use older TLS; else NULL */
     enum smtpd_recipients recipients_per_transaction;
     bool add_missing;              /* to their messages: Date and Message-ID */
-    struct reception_users *users; /* who may authenticate; a hold is taken; NULL: nobody */
+    struct reception_users *users; /* who may authenticate; a share is taken; NULL: nobody */
     unsigned mechanisms;           /* of those that the users have keys for: enum smtpd_mechanism */
     bool auth_required;            /* those in `allow`, too, have to */
     bool auth_in_clear;            /* AUTH is offered without TLS */

@@ -26,7 +26,7 @@ bool reception_logins_blocked(struct reception_logins *logins, const char *addre
 /* Comes from the loop, once per step. What answer points at is valid during the call. */
 typedef void reception_login_fn(void *ctx, const struct smtpd_auth_answer *answer);
 
-/* Begins an exchange. users: a hold is taken. binding: the tls-exporter value of RFC 9266, or empty. */
+/* Begins an exchange. users: a share is taken. binding: the tls-exporter value of RFC 9266, or empty. */
 MUST_USE struct reception_login *reception_login_new(struct reception_logins *logins, struct reception_users *users,
                                                      enum smtpd_mechanism mechanism, const char *address,
                                                      struct bytes binding, reception_login_fn *fn, void *ctx);

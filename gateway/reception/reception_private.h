@@ -84,9 +84,9 @@ struct reception_session {
     void (*go_on)(struct reception_session *session); /* an answer has come */
     void (*abort)(struct reception_session *session); /* as reception_session_abort() */
     struct smtpd_engine *engine;                      /* NULL before a PROXY header has come */
-    struct net_tls *tls;                              /* a hold */
-    struct net_tls *tls_lenient;                      /* a hold, or NULL */
-    struct reception_users *users;                    /* a hold, or NULL */
+    struct net_tls *tls;                              /* a share */
+    struct net_tls *tls_lenient;                      /* a share, or NULL */
+    struct reception_users *users;                    /* a share, or NULL */
     struct reception_login *login;
     struct tracer tracer;
     char address[RECEPTION_ADDRESS_MAX]; /* of the client; behind a proxy or XCLIENT, the one it names */

@@ -257,7 +257,7 @@ static void finish_task(struct upstream_connection *connection, const struct ima
         return;
     }
     if (result->paused) {
-        connection->held = connection->task;
+        connection->paused = connection->task;
         connection->task = NULL;
         return;
     }
@@ -304,12 +304,12 @@ static bool start_next(struct upstream_connection *connection)
     }
     if (!pool->draining && !left && !connection->sick && !upstream_health_is_down(pool)) {
         bool can_batch = imapc_engine_takes_batches(connection->engine);
-        connection->task =
-            connection->held != NULL ? upstream_task_take_append(pool, can_batch) : upstream_task_take(pool, can_batch);
+        connection->task = connection->paused != NULL ? upstream_task_take_append(pool, can_batch)
+                                                      : upstream_task_take(pool, can_batch);
     }
-    if (connection->task == NULL && connection->held != NULL) {
-        connection->task = connection->held;
-        connection->held = NULL;
+    if (connection->task == NULL && connection->paused != NULL) {
+        connection->task = connection->paused;
+        connection->paused = NULL;
         imapc_engine_resume(connection->engine, now);
         return true;
     }
@@ -349,10 +349,10 @@ static void end_connection(struct upstream_connection *connection, const struct 
     struct imapc_request why = *request;
     struct fault fault = *request->fault;
     why.fault = &fault;
-    if (connection->held != NULL) {
+    if (connection->paused != NULL) {
         struct imapc_result lost = {.fault = fault, .ended = true, .sight = DOUBT_SIGHT_FAILED};
         fault_set(&lost.fault, FAULT_TEMP, "connection-lost", "look", "the connection closed during a look");
-        upstream_task_finish(connection->pool, &connection->held, &lost, false,
+        upstream_task_finish(connection->pool, &connection->paused, &lost, false,
                              upstream_place_print(connection->pool, connection->place));
     }
     if (!fault_is_set(&fault) && connection->stream != NULL) {

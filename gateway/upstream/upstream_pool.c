@@ -129,7 +129,7 @@ void upstream_pool_state(const struct upstream_pool *pool, struct upstream_pool_
     for (const struct list *link = pool->connections.next; link != &pool->connections; link = link->next) {
         const struct upstream_connection *connection = LIST_ITEM(link, const struct upstream_connection, link);
         state_r->ready += connection->ready;
-        state_r->busy += connection->task != NULL || connection->held != NULL;
+        state_r->busy += connection->task != NULL || connection->paused != NULL;
     }
 }
 

@@ -120,10 +120,10 @@ struct upstream_append {
     void *ctx;
 };
 
-/* Gives up the holds on TLS. */
+/* Gives up the shares in TLS. */
 void upstream_account_release(struct upstream_account *account);
 
-/* Account strings are copied; TLS is held. log by reference. */
+/* Account strings are copied; TLS is shared. log by reference. */
 MUST_USE struct upstream_pool *upstream_pool_new(struct net_loop *loop, const struct upstream_account *account,
                                                  struct log *log);
 /* It takes the place of a pool that has just ended: what that one sent last may be under way, and is looked for when it

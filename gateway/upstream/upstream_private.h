@@ -190,7 +190,7 @@ struct upstream_connection {
     struct tracer tracer;
     uint64_t number;                  /* of the pool's connections ever */
     struct upstream_task *task;       /* under way, or NULL */
-    struct upstream_task *held;       /* a search that has made room for others; or NULL */
+    struct upstream_task *paused;     /* a search that has made room for others; or NULL */
     bool probes;                      /* the pool's probe is under way on it */
     struct upstream_deflate *deflate; /* NULL: in the plain */
     struct buf packed;                /* deflated, for the stream */
