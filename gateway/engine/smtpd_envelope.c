@@ -55,7 +55,7 @@ static void refuse_params(struct smtpd_engine *engine, enum smtp_params_result r
     buf_done(&text);
 }
 
-/* Whether "lenient" would take what is refused. */
+/* Whether "lenient" would take what is refused. What is not refused is not read a second time. */
 static bool would_pass(const struct smtpd_engine *engine, struct bytes argument, enum smtp_params_command command,
                        bool utf8)
 {
@@ -77,14 +77,15 @@ static bool parse_path_command(struct smtpd_engine *engine, struct bytes argumen
     struct bytes rest = {NULL, 0}, wrong = {NULL, 0};
     enum smtp_path_result result = (lenient ? smtp_command_path_lenient : smtp_command_path)(
         argument, is_mail ? "FROM:" : "TO:", utf8, path, &rest);
-    engine->is_hopeless = !lenient && !would_pass(engine, argument, command, utf8);
     if (result != SMTP_PATH_OK) {
+        engine->is_hopeless = !lenient && !would_pass(engine, argument, command, utf8);
         refuse_path(engine, result, reply_of_syntax(argument, is_mail));
         return false;
     }
     unsigned offered = engine->esmtp || lenient ? engine->offered : 0;
     enum smtp_params_result bad = smtp_params_parse(rest, command, offered, params, &wrong);
     if (bad != SMTP_PARAMS_OK) {
+        engine->is_hopeless = !lenient && !would_pass(engine, argument, command, utf8);
         refuse_params(engine, bad, wrong);
         return false;
     }
