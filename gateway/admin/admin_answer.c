@@ -70,6 +70,16 @@ void admin_answer_bytes(struct admin_request *request, unsigned status, const ch
     admin_answer_response(request, status, response);
 }
 
+json_t *admin_moment(int64_t time_ms)
+{
+    char text[25];
+    if (time_ms == 0) {
+        return json_null();
+    }
+    log_time(time_ms, text);
+    return json_string(text);
+}
+
 void admin_answer_json(struct admin_request *request, unsigned status, json_t *json)
 {
     size_t len = json_dumpb(json, NULL, 0, JSON_COMPACT);

@@ -72,6 +72,8 @@ json_t *admin_body(struct admin_request *request);
 
 /* Takes the json reference. */
 void admin_answer_json(struct admin_request *request, unsigned status, json_t *json);
+/* A wall-clock time as ISO 8601, or null for 0: never. */
+json_t *admin_moment(int64_t time_ms);
 /* {"error": {"code": …, "message": …}} */
 void admin_answer_error(struct admin_request *request, unsigned status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

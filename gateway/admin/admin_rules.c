@@ -7,16 +7,6 @@
 #include "admin/admin_private.h"
 #include "decision/decision.h"
 
-static json_t *moment_json(int64_t time_ms)
-{
-    char text[25];
-    if (time_ms == 0) {
-        return json_null();
-    }
-    log_time(time_ms, text);
-    return json_string(text);
-}
-
 void admin_get_flows(struct admin_request *request)
 {
     const struct rule_stats *stats = decision_stats(gateway_decision(request->admin->gateway));
@@ -25,7 +15,7 @@ void admin_get_flows(struct admin_request *request)
     for (size_t i = 0; (flow = rule_stats_flow_at(stats, i)) != NULL; i++) {
         json_array_append_new(flows, json_pack("{s:s,s:s,s:s,s:s,s:I,s:o}", "listener", flow->listener, "rule",
                                                flow->rule, "upstream", flow->upstream, "folder", flow->folder, "count",
-                                               (json_int_t)flow->count, "last", moment_json(flow->last_ms)));
+                                               (json_int_t)flow->count, "last", admin_moment(flow->last_ms)));
     }
     admin_answer_json(request, 200, json_pack("{s:o}", "flows", flows));
 }
@@ -38,12 +28,12 @@ static json_t *rule_of(const struct rule_stats *stats, const struct filters_rule
     json_t *object =
         json_pack("{s:I,s:s,s:s?,s:s,s:I,s:b,s:I,s:o}", "number", (json_int_t)number, "name", info->name, "group",
                   info->group, "file", info->file, "line", (json_int_t)info->line, "disabled", info->disabled, "hits",
-                  (json_int_t)(rule == NULL ? 0 : rule->hits), "last", moment_json(rule == NULL ? 0 : rule->last_ms));
+                  (json_int_t)(rule == NULL ? 0 : rule->hits), "last", admin_moment(rule == NULL ? 0 : rule->last_ms));
     json_object_update_new(object, json_pack("{s:s,s:I}", "state", info->watch ? "watch" : "active", "watched",
                                              (json_int_t)(rule == NULL ? 0 : rule->watched)));
     json_object_update_new(object,
                            json_pack("{s:I,s:o,s:I,s:I}", "errors", (json_int_t)(error == NULL ? 0 : error->count),
-                                     "last_error", moment_json(error == NULL ? 0 : error->last_ms), "sampled",
+                                     "last_error", admin_moment(error == NULL ? 0 : error->last_ms), "sampled",
                                      (json_int_t)cost->tried, "sampled_us", (json_int_t)cost->us));
     return object;
 }

@@ -12,17 +12,6 @@ static json_t *number_status(uint64_t value)
     return json_integer((json_int_t)value);
 }
 
-/* ISO 8601, or null for never. */
-static json_t *moment_status(int64_t time_ms)
-{
-    char text[25];
-    if (time_ms == 0) {
-        return json_null();
-    }
-    log_time(time_ms, text);
-    return json_string(text);
-}
-
 static json_t *checks(const struct admin *admin, bool *ready_r)
 {
     struct gateway_check found[GATEWAY_CHECKS];
@@ -72,7 +61,7 @@ static json_t *last_fault(const struct dispatch_state *state)
     }
     const struct fault *fault = state->last_fault;
     json_t *text = json_string(fault->text);
-    return json_pack("{s:o,s:s,s:s,s:s,s:o}", "at", moment_status(state->last_fault_ms), "class",
+    return json_pack("{s:o,s:s,s:s,s:s,s:o}", "at", admin_moment(state->last_fault_ms), "class",
                      fault_class_name(fault->class), "code", fault->code, "where", fault->where, "message",
                      text != NULL ? text : json_string("?"));
 }
@@ -108,10 +97,10 @@ static json_t *upstream(const struct dispatch_state *state)
     json_object_set_new(json, "token_seconds", seconds_left(state->pool.token_expires_s));
     json_object_set_new(json, "certificate_seconds", seconds_left(state->pool.certificate_expires_s));
     json_object_set_new(json, "own_certificate_seconds", seconds_left(state->pool.own_expires_s));
-    json_object_set_new(json, "since", moment_status(dispatch_condition_since(state)));
+    json_object_set_new(json, "since", admin_moment(dispatch_condition_since(state)));
     json_object_set_new(json, "paused_by", state->pause.on ? json_string(state->pause.by) : json_null());
-    json_object_set_new(json, "next_try", state->pause.on ? json_null() : moment_status(state->paused_until));
-    json_object_set_new(json, "paused_until", moment_status(state->paused_until));
+    json_object_set_new(json, "next_try", state->pause.on ? json_null() : admin_moment(state->paused_until));
+    json_object_set_new(json, "paused_until", admin_moment(state->paused_until));
     json_object_set_new(json, "daily", daily_status(&state->pool.daily));
     json_object_set_new(json, "cause", state->pool.down != NULL ? json_string(state->pool.down) : json_null());
     json_object_set_new(json, "filed", number_status(state->counts.filed));
@@ -119,11 +108,11 @@ static json_t *upstream(const struct dispatch_state *state)
     json_object_set_new(json, "dead", number_status(state->counts.dead));
     json_object_set_new(json, "uncertain", number_status(state->counts.uncertain));
     json_object_set_new(json, "fallback", number_status(state->counts.diverted));
-    json_object_set_new(json, "down_since", moment_status(state->down_since));
+    json_object_set_new(json, "down_since", admin_moment(state->down_since));
     json_object_set_new(json, "possible_duplicates", number_status(state->counts.possible_duplicates));
     json_object_set_new(json, "append_ms_median", json_real((double)histogram_percentile(state->append, 50) / 1000));
     json_object_set_new(json, "append_ms_99", json_real((double)histogram_percentile(state->append, 99) / 1000));
-    json_object_set_new(json, "last_filed", moment_status(state->last_filed_ms));
+    json_object_set_new(json, "last_filed", admin_moment(state->last_filed_ms));
     json_object_set_new(json, "last_error", last_fault(state));
     return json;
 }
@@ -149,7 +138,7 @@ static json_t *rules(const struct admin *admin, const struct gateway_state *stat
                             number_status(rule_stats_messages(stats, (enum rule_stats_action)i)));
     }
     return json_pack("{s:I,s:o,s:b,s:I,s:o,s:I}", "count", (json_int_t)state->rules, "loaded",
-                     moment_status(state->loaded_ms), "last_load_good", state->last_load_good, "loads_failed",
+                     admin_moment(state->loaded_ms), "last_load_good", state->last_load_good, "loads_failed",
                      (json_int_t)state->loads_failed, "messages", messages, "failures",
                      (json_int_t)rule_stats_failures(stats));
 }
@@ -168,9 +157,9 @@ json_t *admin_status(const struct admin *admin)
     bool ready;
     gateway_state(admin->gateway, &state);
     const struct config *config = gateway_config(admin->gateway);
-    json_t *json = json_pack("{s:s,s:s,s:s,s:o,s:o}", "version", MAILWEIR_VERSION, "hostname", config->hostname,
-                             "config", config->file, "started", moment_status(state.started_ms), "now",
-                             moment_status(net_wall(admin->loop)));
+    json_t *json =
+        json_pack("{s:s,s:s,s:s,s:o,s:o}", "version", MAILWEIR_VERSION, "hostname", config->hostname, "config",
+                  config->file, "started", admin_moment(state.started_ms), "now", admin_moment(net_wall(admin->loop)));
     json_object_set_new(json, "checks", checks(admin, &ready));
     json_object_set_new(json, "ready", json_boolean(ready));
     json_object_set_new(json, "attention", admin_attention(admin));

@@ -43,6 +43,14 @@ bool bytes_is_nocase(struct bytes a, const char *text)
     return bytes_equal_nocase(a, bytes_of(text));
 }
 
+bool bytes_is_one_of(struct bytes a, const char *const *texts)
+{
+    while (*texts != NULL && !bytes_is_nocase(a, *texts)) {
+        texts++;
+    }
+    return *texts != NULL;
+}
+
 bool bytes_starts_nocase(struct bytes a, const char *prefix)
 {
     struct bytes p = bytes_of(prefix);

@@ -28,6 +28,8 @@ bool bytes_equal(struct bytes a, struct bytes b);
 bool bytes_equal_nocase(struct bytes a, struct bytes b);
 bool bytes_is(struct bytes a, const char *text);
 bool bytes_is_nocase(struct bytes a, const char *text);
+/* Whether it is one of these, in any case; NULL ends them. */
+bool bytes_is_one_of(struct bytes a, const char *const *texts);
 bool bytes_starts_nocase(struct bytes a, const char *prefix);
 /* -1, 0 or 1, octet by octet, a shorter prefix first. */
 MUST_USE int bytes_compare(struct bytes a, struct bytes b); /* as memcmp(): for sorting */

@@ -207,23 +207,13 @@ static int decide_import(struct import *import, const char *name, const struct f
     return 0;
 }
 
-static bool has_upstream(const struct config *config, const char *name)
-{
-    for (size_t i = 0; i < config->upstreams.count; i++) {
-        if (strcmp(config_upstream_at(config, i)->name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Whether this gateway can deliver what the other one decided. */
 static int check_stored(struct import *import, const char *name, const struct filters_decision *decision)
 {
     char why[400];
     for (size_t i = 0; i < decision->delivery_count; i++) {
         const char *upstream = decision->deliveries[i].upstream;
-        if (!has_upstream(import->config, upstream)) {
+        if (!config_has_upstream(import->config, upstream)) {
             snprintf(why, sizeof why,
                      "the message goes to upstream \"%s\", which is not configured here; --by-rules lets the rules "
                      "decide again",

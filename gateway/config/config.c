@@ -68,6 +68,15 @@ const struct config_upstream *config_upstream_at(const struct config *config, si
     return (const struct config_upstream *)config->upstreams.items + index;
 }
 
+bool config_has_upstream(const struct config *config, const char *name)
+{
+    bool has = false;
+    for (size_t i = 0; i < config->upstreams.count; i++) {
+        has = has || strcmp(config_upstream_at(config, i)->name, name) == 0;
+    }
+    return has;
+}
+
 /* "admin.sock" in the spool's folder. */
 static int own_socket(const struct config *config, struct net_address *address_r, struct fault *fault)
 {

@@ -299,6 +299,7 @@ void config_free(struct config **config);
 
 const struct config_listener *config_listener_at(const struct config *config, size_t index);
 const struct config_upstream *config_upstream_at(const struct config *config, size_t index);
+bool config_has_upstream(const struct config *config, const char *name);
 
 /* NULL when there is none of that name. */
 const struct config_upstream *config_upstream_named(const struct config *config, const char *name);

@@ -233,16 +233,6 @@ static void check_admin(struct check *check)
 
 /* ---- the rest ---- */
 
-static bool is_upstream(const struct config *config, const char *name)
-{
-    for (size_t i = 0; i < config->upstreams.count; i++) {
-        if (strcmp(config_upstream_at(config, i)->name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A backslash in front is that of a special use. */
 static void check_folder(struct check *check, const char *key, const char *folder)
 {
@@ -262,7 +252,7 @@ static void check_default(struct check *check)
     check->pointer[0] = '\0';
     check_folder(check, "default/folder", config->default_folder);
     check_folder(check, "dead_letters/folder", config->dead_folder);
-    if (config->dead_upstream != NULL && !is_upstream(config, config->dead_upstream)) {
+    if (config->dead_upstream != NULL && !config_has_upstream(config, config->dead_upstream)) {
         say_wrong(check, "dead_letters/upstream", "there is no upstream \"%s\"", config->dead_upstream);
     }
     if (config->default_reject && config->default_upstream != NULL) {
@@ -271,11 +261,11 @@ static void check_default(struct check *check)
         say_wrong(
             check, "default",
             "set where a message goes that no rule takes: {\"upstream\": …, \"folder\": …}, or {\"reject\": true}");
-    } else if (config->default_upstream != NULL && !is_upstream(config, config->default_upstream)) {
+    } else if (config->default_upstream != NULL && !config_has_upstream(config, config->default_upstream)) {
         say_wrong(check, "default/upstream", "there is no upstream \"%s\"", config->default_upstream);
     }
     const char *fallback = config->default_fallback;
-    if (fallback != NULL && !is_upstream(config, fallback)) {
+    if (fallback != NULL && !config_has_upstream(config, fallback)) {
         say_wrong(check, "default/fallback", "there is no upstream \"%s\"", fallback);
     } else if (fallback != NULL && config->default_upstream != NULL &&
                strcmp(fallback, config->default_upstream) == 0) {

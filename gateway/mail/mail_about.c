@@ -88,16 +88,6 @@ static void read_people(struct people *people, struct bytes value)
     buf_done(&line);
 }
 
-static bool is_one_of(struct bytes name, const char *const *names)
-{
-    for (; *names != NULL; names++) {
-        if (bytes_is_nocase(name, *names)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void mail_about_read(const struct mail_about *wanted, struct bytes header, struct arena *arena,
                      struct mail_envelope *envelope)
 {
@@ -109,9 +99,9 @@ void mail_about_read(const struct mail_about *wanted, struct bytes header, struc
     while ((wanted->subject || wanted->addresses) && mail_header_next(&rest, &field) == 1) {
         if (wanted->subject && envelope->subject == NULL && bytes_is_nocase(field.name, "Subject")) {
             read_subject(field.value, arena, envelope);
-        } else if (wanted->addresses && is_one_of(field.name, senders)) {
+        } else if (wanted->addresses && bytes_is_one_of(field.name, senders)) {
             read_people(&from, field.value);
-        } else if (wanted->addresses && is_one_of(field.name, readers)) {
+        } else if (wanted->addresses && bytes_is_one_of(field.name, readers)) {
             read_people(&to, field.value);
         }
     }

@@ -183,14 +183,6 @@ static void put_parameters(struct buf *out, struct bytes text)
 
 /* ---- fields ---- */
 
-static bool is_one_of(struct bytes name, const char *const *names)
-{
-    while (*names != NULL && !bytes_is_nocase(name, *names)) {
-        names++;
-    }
-    return *names != NULL;
-}
-
 /* Addresses and parameters have their syntax; all else is text. */
 static void put_value(struct buf *out, struct bytes name, struct bytes value)
 {
@@ -198,9 +190,9 @@ static void put_value(struct buf *out, struct bytes name, struct bytes value)
                                             "Sender",        "Resent-From", "Resent-To", "Resent-Cc", "Resent-Bcc",
                                             "Resent-Sender", NULL};
     static const char *const parameters[] = {"Content-Type", "Content-Disposition", NULL};
-    if (is_one_of(name, addresses)) {
+    if (bytes_is_one_of(name, addresses)) {
         put_addresses(out, value);
-    } else if (is_one_of(name, parameters)) {
+    } else if (bytes_is_one_of(name, parameters)) {
         put_parameters(out, value);
     } else {
         mail_encode_text(value, column_of(out), out);
@@ -214,7 +206,7 @@ static void put_field(struct buf *out, const struct mail_header_field *field)
     struct buf text;
     buf_init(&text, VALUE_MAX);
     out->full = out->full || text_of(field->value, &text) < 0;
-    buf_append_text(out, is_one_of(field->name, structured) ? "Downgraded-" : "");
+    buf_append_text(out, bytes_is_one_of(field->name, structured) ? "Downgraded-" : "");
     buf_append_bytes(out, field->name);
     buf_append_text(out, ": ");
     put_value(out, field->name, buf_bytes(&text));

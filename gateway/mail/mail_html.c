@@ -78,16 +78,6 @@ static struct bytes tag_name(struct bytes tag)
     return bytes_slice(tag, 1, end - 1);
 }
 
-static bool is_one_of(struct bytes name, const char *const *names)
-{
-    for (; *names != NULL; names++) {
-        if (bytes_is_nocase(name, *names)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Past the end tag of an element whose contents nobody sees. */
 static size_t hidden_length(struct bytes html, struct bytes name)
 {
@@ -150,7 +140,7 @@ static bool is_void(struct bytes name)
 {
     static const char *const names[] = {"area", "base", "br",    "col",    "embed", "hr",  "img", "input",
                                         "link", "meta", "param", "source", "track", "wbr", NULL};
-    return is_one_of(name, names);
+    return bytes_is_one_of(name, names);
 }
 
 static bool is_hidden(const struct mail_css *css, struct bytes tag, struct bytes name)
@@ -182,8 +172,8 @@ static bool ends_paragraph(struct bytes hidden, struct bytes name)
         "p",  "div", "table", "ul", "ol", "li", "tr", "td", "th",         "pre",     "form",    "hr",     "h1",
         "h2", "h3",  "h4",    "h5", "h6", "dl", "dt", "dd", "blockquote", "section", "article", "center", NULL};
     static const char *const implied[] = {"p", "li", "td", "th", "tr", "dt", "dd", "option", NULL};
-    return is_one_of(hidden, implied) &&
-           (bytes_equal_nocase(hidden, name) || (bytes_is_nocase(hidden, "p") && is_one_of(name, blocks)));
+    return bytes_is_one_of(hidden, implied) &&
+           (bytes_equal_nocase(hidden, name) || (bytes_is_nocase(hidden, "p") && bytes_is_one_of(name, blocks)));
 }
 
 /*
@@ -303,7 +293,7 @@ static size_t put_tag(struct page *page, struct bytes html, size_t len)
     struct bytes tag = bytes_slice(html, 0, len), name = tag_name(tag);
     bool ends = name.len > 0 && name.ptr[0] == '/';
     struct bytes element = bytes_from(name, ends ? 1 : 0);
-    if (is_one_of(name, hidden)) {
+    if (bytes_is_one_of(name, hidden)) {
         return len + hidden_length(bytes_from(html, len), name);
     }
     if (is_hidden(&page->css, tag, name)) {
@@ -311,7 +301,7 @@ static size_t put_tag(struct page *page, struct bytes html, size_t len)
     }
     if (bytes_is_nocase(element, "br")) {
         end_line(page, true);
-    } else if (is_one_of(element, lines)) {
+    } else if (bytes_is_one_of(element, lines)) {
         end_line(page, false);
     } else if (bytes_is_nocase(name, "td") || bytes_is_nocase(name, "th")) {
         put_blank(page);

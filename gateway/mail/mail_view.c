@@ -131,16 +131,6 @@ static void look_at(struct mail_view_reader *reader, const struct mail_part *par
     leaf->is_text = leaf->is_text || leaf->is_html;
 }
 
-static bool is_one_of(struct bytes type, const char *const *types)
-{
-    for (; *types != NULL; types++) {
-        if (bytes_is_nocase(type, *types)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* What nobody but its recipient can read, and what is only a piece. */
 static void note_unreadable(struct mail_view_reader *reader, const struct leaf *leaf)
 {
@@ -149,9 +139,9 @@ static void note_unreadable(struct mail_view_reader *reader, const struct leaf *
     static const char *const partial[] = {"message/partial", NULL};
     for (size_t i = 0; i < leaf->type_count; i++) {
         struct bytes type = mail_token_head(leaf->types[i]);
-        if (is_one_of(type, encrypted)) {
+        if (bytes_is_one_of(type, encrypted)) {
             mail_view_error(reader, "encrypted");
-        } else if (is_one_of(type, partial)) {
+        } else if (bytes_is_one_of(type, partial)) {
             mail_view_error(reader, "partial");
         }
     }
@@ -240,7 +230,7 @@ static bool is_tnef(const struct leaf *leaf)
             return true;
         }
     }
-    return leaf->type_count > 0 && is_one_of(mail_token_head(leaf->types[0]), types);
+    return leaf->type_count > 0 && bytes_is_one_of(mail_token_head(leaf->types[0]), types);
 }
 
 struct tnef {
@@ -301,7 +291,7 @@ static bool is_readable(const char *type)
                                          "application/tlsrpt+json",
                                          "application/ics",
                                          NULL};
-    return strncmp(type, "text/", 5) == 0 || is_one_of(bytes_of(type), others);
+    return strncmp(type, "text/", 5) == 0 || bytes_is_one_of(bytes_of(type), others);
 }
 
 static void note_part(struct mail_view_reader *reader, const struct mail_part *part, const struct leaf *leaf)

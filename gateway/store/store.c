@@ -87,6 +87,27 @@ struct store_row store_row_of(const struct mail_delivery *delivery, const char *
     };
 }
 
+static bool has_part(const char *text, const char *part)
+{
+    struct bytes whole = bytes_of(text == NULL ? "" : text), wanted = bytes_of(part);
+    for (size_t i = 0; i + wanted.len <= whole.len; i++) {
+        if (bytes_equal_nocase(bytes_slice(whole, i, wanted.len), wanted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool store_select_is_about(const struct store_select *select, const struct mail_envelope *envelope)
+{
+    bool to = select->to == NULL;
+    for (size_t i = 0; i < envelope->to_count && !to; i++) {
+        to = has_part(envelope->to[i].address, select->to);
+    }
+    return to &&
+           (select->subject == NULL || (envelope->subject != NULL && has_part(envelope->subject, select->subject)));
+}
+
 bool store_doubt_is_noted(const char *doubt)
 {
     struct bytes rest = bytes_of(doubt == NULL ? "" : doubt);

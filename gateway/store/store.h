@@ -90,6 +90,9 @@ uint64_t store_turn_of(const char *sender, const char *folder);
 /* Of all of an envelope that makes two messages the same, but their bodies. Never 0. */
 uint64_t store_print_of(const struct mail_envelope *envelope);
 
+/* Whether a message has the parts of a recipient and of the subject that are chosen, in any case. */
+bool store_select_is_about(const struct store_select *select, const struct mail_envelope *envelope);
+
 /* All that is known of where a delivery may lie (engine/doubt.h), when an earlier attempt may have filed a copy that
  * nobody will look for any more; and whether that stands in what is known. */
 #define STORE_DOUBT_NOTED "noted=1"

@@ -208,17 +208,6 @@ struct mail_envelope model_envelope(const struct model_message *message, struct 
     return envelope;
 }
 
-static bool has_part(const char *text, const char *part)
-{
-    struct bytes whole = bytes_of(text == NULL ? "" : text), wanted = bytes_of(part);
-    for (size_t i = 0; i + wanted.len <= whole.len; i++) {
-        if (bytes_equal_nocase(bytes_slice(whole, i, wanted.len), wanted)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Parts of the subject and of a recipient. */
 static bool is_about(const struct store_select *select, const struct model_message *message)
 {
@@ -227,12 +216,7 @@ static bool is_about(const struct store_select *select, const struct model_messa
         return true;
     }
     const struct mail_envelope envelope = model_envelope(message, &arena);
-    bool to = select->to == NULL;
-    for (size_t i = 0; i < envelope.to_count; i++) {
-        to = to || has_part(envelope.to[i].address, select->to);
-    }
-    bool fits =
-        to && (select->subject == NULL || (envelope.subject != NULL && has_part(envelope.subject, select->subject)));
+    bool fits = store_select_is_about(select, &envelope);
     arena_free(&arena);
     return fits;
 }

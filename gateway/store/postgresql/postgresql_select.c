@@ -158,17 +158,6 @@ static PGresult *ask_page(struct postgresql_link *link, struct arena *arena, con
 
 /* ---- subjects and addresses ---- */
 
-static bool has_part(const char *text, const char *part)
-{
-    struct bytes whole = bytes_of(text == NULL ? "" : text), wanted = bytes_of(part);
-    for (size_t i = 0; i + wanted.len <= whole.len; i++) {
-        if (bytes_equal_nocase(bytes_slice(whole, i, wanted.len), wanted)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_about(const struct store_select *select, struct bytes json, struct arena *arena)
 {
     struct mail_envelope envelope;
@@ -178,11 +167,7 @@ static bool is_about(const struct store_select *select, struct bytes json, struc
     if (store_meta_read_envelope(json, arena, &envelope, NULL) != 0) {
         return false;
     }
-    bool to = select->to == NULL;
-    for (size_t i = 0; i < envelope.to_count && !to; i++) {
-        to = has_part(envelope.to[i].address, select->to);
-    }
-    return to && (select->subject == NULL || (envelope.subject != NULL && has_part(envelope.subject, select->subject)));
+    return store_select_is_about(select, &envelope);
 }
 
 /* ---- pages ---- */
