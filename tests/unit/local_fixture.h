@@ -96,8 +96,13 @@ static inline struct store_op *make_add(const char *id, const char *body)
     row->detail = bytes_of(arena_copy(w.arena, row->detail));
     buf_clear(text);
     store_meta_write_envelope(text, &envelope);
-    op->add = (struct store_add){
-        .id = id, .sender = "a@x", .received_ms = wall(NULL), .rows = row, .count = 1, .body = bytes_of(body)};
+    op->add = (struct store_add){.id = id,
+                                 .sender = "a@x",
+                                 .message_id = w.message_id,
+                                 .received_ms = wall(NULL),
+                                 .rows = row,
+                                 .count = 1,
+                                 .body = bytes_of(body)};
     op->add.envelope = bytes_of(arena_copy(w.arena, buf_bytes(text)));
     buf_done(text);
     op->add.meta = bytes_of(arena_printf(w.arena, "{\"envelope\":%s,\"deliveries\":[%s]}",

@@ -203,13 +203,35 @@ static void a_folder_that_is_not_empty(void **state)
     assert_non_null(strstr(fault.text, copy));
 }
 
+static void drop_one(uint64_t segment)
+{
+    (void)segment;
+    operate(STORE_DROP, "ONE");
+}
+
+/* Who checks beside a gateway calls nothing damaged that was settled while he looked. */
+static void a_check_beside_a_gateway(void **state)
+{
+    (void)state;
+    struct local_check_result found;
+    struct fault fault = FAULT_INIT;
+    add_apart(three, 3);
+    meanwhile.left = 1;
+    meanwhile.happens = drop_one;
+    assert_int_equal(local_check(w.path, on_report, NULL, NULL, &found, &fault), 0);
+    assert_false(has_segment(1));
+    assert_int_equal(found.damaged, 0);
+    assert_int_equal(w.reports, 0);
+}
+
 #define COPY(name) cmocka_unit_test_setup_teardown(name, set_up_both, tear_down_both)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        COPY(a_copy_is_a_spool),    COPY(a_segment_goes),   COPY(a_segment_grows),
-        COPY(a_segment_is_missing), COPY(a_segment_is_cut), COPY(a_folder_that_is_not_empty),
+        COPY(a_copy_is_a_spool),        COPY(a_segment_goes),   COPY(a_segment_grows),
+        COPY(a_segment_is_missing),     COPY(a_segment_is_cut), COPY(a_folder_that_is_not_empty),
+        COPY(a_check_beside_a_gateway),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -418,6 +418,33 @@ static int try_open(const char *path, struct fault *fault)
     return result;
 }
 
+/* The index is older than what lies in the segments, and one of them is none: both go out of the way. */
+static int try_open_strange(const char *path, struct fault *fault)
+{
+    char name[300];
+    unsigned armed = trouble.left;
+    sqlite3 *db = NULL;
+    trouble.left = 0;
+    snprintf(name, sizeof name, "%s/index.sqlite", path);
+    assert_int_equal(sqlite3_open(name, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "DELETE FROM message; DELETE FROM delivery; DELETE FROM attempt; DELETE FROM note;"
+                                  " UPDATE spool SET value = 1 WHERE name = 'next_segment'",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    snprintf(name, sizeof name, "%s/segments/0000000000000090.seg", path);
+    FILE *file = fopen(name, "wb");
+    assert_non_null(file);
+    fputs("nothing that a gateway has written", file);
+    fclose(file);
+    trouble.left = armed;
+    int result = try_open(path, fault);
+    trouble.left = 0;
+    left_out = OPEN_MESSAGES;
+    return result;
+}
+
 static int try_check(const char *path, struct fault *fault)
 {
     struct local_check_result found;
@@ -658,10 +685,15 @@ static const struct {
     const char *name;
     int (*run)(const char *path, struct fault *fault);
 } scenarios[] = {
-    {"work", try_work},       {"history", try_history},
-    {"open", try_open},       {"check", try_check},
-    {"backup", try_backup},   {"scrub", try_scrub},
-    {"rebuild", try_rebuild}, {"rebuild without an index", try_rebuild_without_index},
+    {"work", try_work},
+    {"history", try_history},
+    {"open", try_open},
+    {"open a strange one", try_open_strange},
+    {"check", try_check},
+    {"backup", try_backup},
+    {"scrub", try_scrub},
+    {"rebuild", try_rebuild},
+    {"rebuild without an index", try_rebuild_without_index},
 };
 
 /* ---- the test ---- */

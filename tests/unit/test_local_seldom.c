@@ -171,6 +171,27 @@ static void a_decision_is_not_about_a_namesake(void **state)
                      STORE_STATE_HELD);
 }
 
+/* The same at a start, where those are left out whose message is settled. */
+static void a_settled_namesake_takes_no_decision_along(void **state)
+{
+    (void)state;
+    w.message_id = "TWO";
+    add("ONE", "a body");
+    w.message_id = NULL;
+    add("TWO", "a body");
+    for (int turn = 0; turn < 2; turn++) {
+        close_store();
+        open_store();
+        operate(turn == 0 ? STORE_HOLD : STORE_DROP, turn == 0 ? "TWO" : "ONE");
+    }
+    close_store();
+    open_store(); /* what is settled needs no decision any more */
+    rebuild_from_log();
+    assert_int_equal(index_number("SELECT state FROM delivery WHERE message ="
+                                  " (SELECT seq FROM message WHERE id = 'TWO')"),
+                     STORE_STATE_HELD);
+}
+
 /* ---- an index that says something else ---- */
 
 static uint64_t check(void)
@@ -205,6 +226,19 @@ static void another_place_in_the_index(void **state)
     }
     change_index("UPDATE message SET segment = segment + 77");
     assert_int_equal(check(), 1);
+}
+
+/* What SQLite itself finds in the tables is told, too. */
+static void a_table_that_breaks_its_rules(void **state)
+{
+    (void)state;
+    add("ONE", "a body");
+    close_store();
+    change_index("PRAGMA writable_schema = 1;"
+                 " UPDATE sqlite_schema SET sql = replace(sql, 'message_id TEXT', 'message_id TEXT NOT NULL')"
+                 " WHERE sql LIKE '%message_id TEXT%'");
+    assert_true(check() >= 1);
+    assert_non_null(strstr(w.said, "message_id"));
 }
 
 /* ---- bodies ---- */
@@ -415,7 +449,9 @@ int main(void)
         SELDOM(damaged_words_refuse_no_mail),
         SELDOM(odd_decisions),
         SELDOM(a_decision_is_not_about_a_namesake),
+        SELDOM(a_settled_namesake_takes_no_decision_along),
         SELDOM(another_place_in_the_index),
+        SELDOM(a_table_that_breaks_its_rules),
         SELDOM(a_body_that_has_moved),
         SELDOM(an_upload_that_is_read_too_early),
         cmocka_unit_test(names_of_segments),

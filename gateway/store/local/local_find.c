@@ -21,6 +21,21 @@ static int collect_messages(struct local_index *index, sqlite3_stmt *st, uint64_
     return got < 0 ? -1 : 0;
 }
 
+int local_index_of_id(struct local_index *index, const char *id, uint64_t *message_r, struct fault *fault)
+{
+    sqlite3_stmt *st = local_sql_take(index, "SELECT seq FROM message WHERE id = ?1", fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_text(st, 1, id);
+    int got = local_sql_next_row(index, st, fault);
+    if (got == 1) {
+        *message_r = column_number(st, 0);
+    }
+    local_sql_give(index, &st);
+    return got;
+}
+
 /* ?1: as typed; ?2: without a delivery's number; ?3: in brackets; ?4: above all ids that begin with ?2, or ''. */
 int local_index_find(struct local_index *index, const char *what, uint64_t *messages, size_t limit, size_t *count_r,
                      struct fault *fault)

@@ -258,6 +258,8 @@ struct local_index_found {
 };
 MUST_USE int local_index_select(struct local_index *index, const struct store_select *select, struct store_key after,
                                 size_t limit, struct local_index_found *found, size_t *count_r, struct fault *fault);
+/* The message whose id is exactly this: 1, 0, -1. */
+MUST_USE int local_index_of_id(struct local_index *index, const char *id, uint64_t *message_r, struct fault *fault);
 /* Messages by a message's or delivery's id, or by the Message-ID field with or without its brackets. */
 MUST_USE int local_index_find(struct local_index *index, const char *what, uint64_t *messages, size_t limit,
                               size_t *count_r, struct fault *fault);

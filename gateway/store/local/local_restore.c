@@ -89,16 +89,9 @@ struct decisions {
 static uint64_t message_of(struct decisions *decisions, const json_t *decision)
 {
     const char *id = json_string_value(json_object_get(decision, "id"));
-    sqlite3_stmt *st =
-        id == NULL ? NULL : local_sql_take(decisions->index, "SELECT seq FROM message WHERE id = ?1", decisions->fault);
-    if (st == NULL) {
-        return 0;
-    }
-    bind_text(st, 1, id);
-    int got = local_sql_next_row(decisions->index, st, decisions->fault);
-    uint64_t message = got == 1 ? column_number(st, 0) : 0;
-    local_sql_give(decisions->index, &st);
-    return message;
+    uint64_t message = 0;
+    bool is_known = id != NULL && local_index_of_id(decisions->index, id, &message, decisions->fault) == 1;
+    return is_known ? message : 0;
 }
 
 /* A delivery that a line of the decisions holds: added, or, under a number that there is, in the place of what is
@@ -228,15 +221,14 @@ static int keep_open(void *ctx, const json_t *decision, struct bytes line)
 {
     struct shrinking *shrinking = ctx;
     uint64_t message = 0;
-    size_t count = 0;
     struct store_place place = {0};
     const char *id = json_string_value(json_object_get(decision, "id"));
-    if (id != NULL && (local_index_find(shrinking->index, id, &message, 1, &count, shrinking->fault) != 0 ||
-                       (count > 0 && local_index_place(shrinking->index, message, &place, shrinking->fault) != 0))) {
+    int known = id == NULL ? 0 : local_index_of_id(shrinking->index, id, &message, shrinking->fault);
+    if (known < 0 || (known == 1 && local_index_place(shrinking->index, message, &place, shrinking->fault) != 0)) {
         return -1;
     }
     /* As long as its message is remembered: the record may outlive what it was for. */
-    bool is_name = count > 0 && json_object_get(decision, "adopted") != NULL;
+    bool is_name = known == 1 && json_object_get(decision, "adopted") != NULL;
     if (place.segment == 0 && !is_name) {
         shrinking->left_out++;
         return 0;
