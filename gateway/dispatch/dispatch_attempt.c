@@ -37,7 +37,8 @@ struct dispatch_attempt {
     bool too_old;                        /* to be tried on, where it was not filed */
     struct spool_outcome result;         /* what becomes of the delivery */
     int64_t ended_ms;                    /* when that was known, of the wall clock */
-    bool reading;                        /* an answer to body_read() is due */
+    bool reading;                        /* an answer to body_read() is due ... */
+    bool reads_last;                     /* ... with the last octet */
     upstream_body_fn *read_done;
     void *read_ctx;
     struct mail_repairs repairs;
@@ -61,9 +62,23 @@ static void give_piece(struct dispatch_attempt *attempt, struct bytes data, cons
     attempt->read_done(attempt->read_ctx, data, fault);
 }
 
+/* The last octet of what another node may send by now does not go. */
+static bool is_out_of_time(const struct dispatch_attempt *attempt, bool last, struct fault *fault)
+{
+    bool is_late = last && !spool_node_may_send(attempt->upstream->dispatch->spool);
+    if (is_late) {
+        fault_set(fault, FAULT_TEMP, "lease", "spool", "the other nodes have not heard this one for too long");
+    }
+    return is_late;
+}
+
+/* Asked again: the store may have taken its time. */
 static void on_stored(void *ctx, struct bytes data, const struct fault *fault)
 {
-    give_piece(ctx, data, fault);
+    struct dispatch_attempt *attempt = ctx;
+    struct fault late = FAULT_INIT;
+    bool is_late = fault == NULL && is_out_of_time(attempt, attempt->reads_last, &late);
+    give_piece(attempt, is_late ? bytes_at("", 0) : data, is_late ? &late : fault);
 }
 
 static void body_read(void *ctx, uint64_t offset, size_t len, upstream_body_fn *done, void *done_ctx)
@@ -71,10 +86,9 @@ static void body_read(void *ctx, uint64_t offset, size_t len, upstream_body_fn *
     struct dispatch_attempt *attempt = ctx;
     struct mail_rope_part part = mail_rope_at(attempt->rope, offset);
     EXPECT(!attempt->reading);
-    /* The last octet of what another node may send by now does not go. */
-    if (offset + len >= mail_rope_size(attempt->rope) && !spool_node_may_send(attempt->upstream->dispatch->spool)) {
-        struct fault fault = FAULT_INIT;
-        fault_set(&fault, FAULT_TEMP, "lease", "spool", "the other nodes have not heard this one for too long");
+    struct fault fault = FAULT_INIT;
+    attempt->reads_last = offset + len >= mail_rope_size(attempt->rope);
+    if (is_out_of_time(attempt, attempt->reads_last, &fault)) {
         done(done_ctx, bytes_at("", 0), &fault);
         return;
     }
@@ -662,6 +676,7 @@ void dispatch_attempt_start(struct dispatch_upstream *upstream, struct spool_ite
     attempt->append.id = expect_strdup((*item)->id);
     doubt_read(&attempt->outcome.doubt, bytes_of((*item)->delivery.doubt == NULL ? "" : (*item)->delivery.doubt));
     attempt->outcome.doubt.open = (*item)->uncertain;
+    attempt->append.shared = spool_node_shares(upstream->dispatch->spool);
     size_t size = strlen(upstream->config->name) + strlen((*item)->delivery.folder) + 2;
     attempt->mailbox = expect_calloc(1, size);
     snprintf(attempt->mailbox, size, "%s/%s", upstream->config->name, (*item)->delivery.folder);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/expect.h"
+#include "spool/spool_node.h"
 #include "spool/spool_private.h"
 
 struct asking {
@@ -97,6 +98,7 @@ static void on_resolved(void *ctx)
         if (group->verdict == STORE_IN_LIMBO) {
             refuse_group(spool, group);
             leave_uncertain(group);
+            spool_node_renounce(spool);
         } else if (group->verdict == STORE_COMMITTED) {
             forget_faults(group);
         }

@@ -25,6 +25,7 @@ struct spool_node {
     bool draining, hurries;
     uint64_t until; /* of the loop's clock: how long the last beat that was heard may be relied on */
     bool is_lost;   /* and that is over */
+    bool renounces; /* see spool_node_renounce(); until a beat has said so */
     json_t *list;
     struct spool_node_counts counts;
     /* Of the beat under way. */
@@ -108,8 +109,12 @@ static void tell_beat(struct spool_node *node)
     node->counts.ended += node->beat.is_ended;
     if (node->beat.is_ended) {
         log_event(spool->log, LOG_LEVEL_ERROR, "node_ended",
-                  LOG_STR("reason",
-                          "another node took this one for dead and took over its deliveries: this node starts afresh"));
+                  LOG_STR("reason", node->beat.renounces
+                                        ? "this node could not find out in time what the database had kept of what it "
+                                          "wrote: it gave back all its deliveries, each is looked for on its server, "
+                                          "and starts afresh"
+                                        : "another node took this one for dead and took over its deliveries: this node "
+                                          "starts afresh"));
         nudge(spool);
     }
     bool is_news = node->beat.is_news || node->beat.taken > 0;
@@ -177,7 +182,8 @@ static void on_beat(void *ctx)
     node->under_way = false;
     node->counts.unheard += node->failed;
     if (!node->failed) {
-        node->until = node->beat.is_ended ? 0 : node->began + node->beat.lease_ms;
+        node->renounces = node->renounces && !node->beat.renounces;
+        node->until = node->beat.is_ended || node->renounces ? 0 : node->began + node->beat.lease_ms;
         json_decref(node->list);
         node->list = node->found;
         node->found = NULL;
@@ -219,6 +225,7 @@ static void on_timer(void *ctx)
     node->began = net_now(node->spool->loop);
     node->beat = (struct store_beat){.state = buf_text(&node->state),
                                      .draining = node->draining,
+                                     .renounces = node->renounces,
                                      .slots = node->slots,
                                      .slot_count = node->slot_count,
                                      .found = note_node,
@@ -276,9 +283,25 @@ void spool_node_set_draining(struct spool *spool)
     }
 }
 
+void spool_node_renounce(struct spool *spool)
+{
+    NET_EXPECT_LOOP(spool->loop);
+    if (spool->node != NULL) {
+        spool->node->renounces = true;
+        spool->node->until = 0;
+        tell_lost(spool->node);
+    }
+}
+
+bool spool_node_shares(const struct spool *spool)
+{
+    return spool->node != NULL;
+}
+
+/* The time is read now: a process that stood still in the midst of a turn must not go by when that began. */
 bool spool_node_may_send(const struct spool *spool)
 {
-    return spool->node == NULL || net_now(spool->loop) < spool->node->until;
+    return spool->node == NULL || net_now_us(spool->loop) / 1000 < spool->node->until;
 }
 
 static int64_t margin_of(const struct spool_node *node)

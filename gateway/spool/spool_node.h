@@ -32,6 +32,14 @@ void spool_node_add_slots(struct spool *spool, const struct store_slots *slots);
 void spool_node_hurry(struct spool *spool);
 
 /*
+ * This node does not know any more what it has in hand: a batch in limbo was given up, and may have been written. It
+ * lets go of its connections, and of everything in its hands as soon as it is heard: each delivery is looked for, by
+ * whoever takes it then.
+ */
+void spool_node_renounce(struct spool *spool);
+/* Whether several nodes share the queue. */
+bool spool_node_shares(const struct spool *spool);
+/*
  * Whether what is sent now is sent by whoever has it in hand: always true for a store of our own; false when this node
  * has not been heard for so long that another may take it for dead, and send the same.
  */

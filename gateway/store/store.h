@@ -228,12 +228,13 @@ struct store_slots {
 struct store_beat {
     const char *state; /* JSON; or NULL */
     bool draining;
+    bool renounces; /* it has lost track of what it has in hand: all of that is nobody's, and in doubt */
     struct store_slots *slots;
     size_t slot_count;
     void (*found)(void *ctx, const struct store_node *node); /* of each, during the call */
     void *ctx;
     /* Answers. */
-    bool is_ended;      /* another node has taken this one for dead: what was in its hands is not any more */
+    bool is_ended;      /* it was taken for dead, or renounced: what was in its hands is not any more */
     bool is_news;       /* somebody else has changed what is due or paused */
     bool is_memo;       /* a memo is not what it was at the last beat */
     uint64_t takeovers; /* nodes that this one has ended because they had died */

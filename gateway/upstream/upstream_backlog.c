@@ -71,7 +71,8 @@ uint64_t upstream_backlog_after_look(const struct upstream_pool *pool)
 
 bool upstream_backlog_may_search(const struct upstream_pool *pool, const struct upstream_backlog *folder)
 {
-    uint64_t now = net_now(pool->loop) + upstream_backlog_after_look(pool);
+    uint64_t ahead = folder->is_patient ? 0 : upstream_backlog_after_look(pool);
+    uint64_t now = net_now(pool->loop) + ahead;
     return folder->doubtful_count > 0 && !folder->searching && now >= pool->search_at && now >= folder->settled_at;
 }
 
@@ -80,6 +81,13 @@ void upstream_backlog_unsettle(struct upstream_pool *pool, struct upstream_backl
     folder->settled_at = net_now(pool->loop) + pool->account.settle_ms;
     list_remove(&folder->unsettled);
     list_append(&pool->unsettled, &folder->unsettled);
+}
+
+void upstream_backlog_expect(struct upstream_pool *pool, const struct upstream_append *append)
+{
+    struct upstream_backlog *folder = folder_of(pool, append->folder);
+    folder->is_patient = true;
+    upstream_backlog_unsettle(pool, folder);
 }
 
 static struct upstream_backlog *first_unsettled(const struct upstream_pool *pool)
@@ -93,7 +101,7 @@ static uint64_t next_look(const struct upstream_pool *pool, uint64_t now)
     uint64_t next = UINT64_MAX;
     for (const struct list *link = pool->unsettled.next; link != &pool->unsettled; link = link->next) {
         uint64_t settled = LIST_ITEM(link, const struct upstream_backlog, unsettled)->settled_at;
-        uint64_t look = settled - upstream_backlog_after_look(pool);
+        uint64_t look = settled - upstream_backlog_after_look(pool); /* too early for some: nothing comes of that */
         uint64_t when = look > now ? look : settled;
         next = when < next ? when : next;
     }
@@ -109,6 +117,7 @@ uint64_t upstream_backlog_settle(struct upstream_pool *pool)
             return next_look(pool, now);
         }
         list_remove(&folder->unsettled);
+        folder->is_patient = false;
         free_idle(pool, folder);
     }
     return 0;

@@ -16,6 +16,9 @@ void upstream_pool_submit(struct upstream_pool *pool, struct upstream_append **a
     /* In a batch with others it ended in doubt: alone, the next end tells which of them it was. */
     (*append)->batch_most = (*append)->doubt.alone ? 1 : 0;
     upstream_backlog_queue(pool, *append, false);
+    if ((*append)->doubt.open && (*append)->shared) {
+        upstream_backlog_expect(pool, *append);
+    }
     *append = NULL;
     upstream_core_kick(pool);
 }

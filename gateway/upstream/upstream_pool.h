@@ -109,6 +109,7 @@ struct upstream_append {
     unsigned batch_most; /* the pool's: at most so many in one batch, after a refusal; 0: no limit */
     const char *id;      /* the delivery's id, as in the message's MAIL_ID_FIELD */
     struct doubt doubt;  /* open: an earlier attempt may have filed it: it is looked for first */
+    bool shared;         /* that attempt may be another process's, a moment ago, by a clock that is not ours */
     const char *folder;  /* UTF-8, "/" between levels */
     const char *sender;  /* of the envelope; or NULL: not known */
     const char *const *flags;

@@ -90,6 +90,7 @@ struct upstream_backlog {
     size_t waiting_count, doubtful_count;
     uint64_t settled_at;   /* nothing is looked for in it before: an append of unknown outcome may be under way */
     struct list unsettled; /* on the pool's list until then, in the order of their times */
+    bool is_patient;       /* a look before then would prove nothing, and come again and again */
     unsigned busy;         /* connections that append to it */
     bool searching;        /* one looks for messages in it */
 };
@@ -107,6 +108,8 @@ uint64_t upstream_backlog_after_look(const struct upstream_pool *pool);
 /* The outcome of an append to it is unknown: nothing is looked for in it before that had time to settle. Other folders
  * do not wait for it. */
 void upstream_backlog_unsettle(struct upstream_pool *pool, struct upstream_backlog *folder);
+/* The same of what has just been queued, and may have gone out elsewhere a moment ago. */
+void upstream_backlog_expect(struct upstream_pool *pool, const struct upstream_append *append);
 /* Forgets the doubts that have had their time. When the next one has it, or 0. */
 uint64_t upstream_backlog_settle(struct upstream_pool *pool);
 /* When nothing waits. */

@@ -14,6 +14,7 @@
 #define LETS_GO ((uint64_t)SIM_SECOND)
 
 static struct list links;
+static uint64_t notices_us = 200 * SIM_MS;
 static bool begun;
 static uint64_t link_number;
 
@@ -321,13 +322,20 @@ void sim_link_reset(struct sim_link **link_ref)
 
 bool sim_link_is_held(const struct sim_link *link)
 {
-    return link->stream != NULL && !link->stream->finishing && !sim_machine_was_paused(link->machine, LETS_GO);
+    bool holds = link->stream != NULL && !link->stream->finishing && !sim_machine_was_paused(link->machine, LETS_GO);
+    return holds || link->is_dead;
+}
+
+void sim_link_set_notice(uint64_t most_us)
+{
+    notices_us = most_us;
 }
 
 static void on_crash_heard(void *ctx)
 {
     struct sim_link *link = ctx;
     link->out.event = NULL;
+    link->is_dead = false;
     sim_link_tell_closed(link, true);
     sim_link_free_if_over(link);
 }
@@ -360,7 +368,8 @@ void sim_link_crash(void)
             link->in.event = NULL; /* was the gateway's */
             sim_cancel(&link->out.event);
             /* What the kernel had of ours may still arrive: then the peer hears the reset. */
-            link->out.event = sim_after(sim_random_between(&link->random, 1, 200 * SIM_MS), on_crash_heard, link);
+            link->is_dead = true;
+            link->out.event = sim_after(sim_random_between(&link->random, 1, notices_us), on_crash_heard, link);
         }
     }
 }

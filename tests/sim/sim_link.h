@@ -45,7 +45,7 @@ void sim_link_send(struct sim_link *link, struct bytes data);
 /* The peer has begun TLS: right after what it has sent so far. */
 void sim_link_start_tls(struct sim_link *link);
 bool sim_link_is_tls(const struct sim_link *link);
-/* Whether the gateway still uses it. */
+/* Whether the gateway still uses it, as far as its peer can know. */
 bool sim_link_is_held(const struct sim_link *link);
 /* The peer ends: in order, after what it has sent; or by a reset, which may eat what is under way. No event comes afterwards; *link becomes NULL. */
 void sim_link_close(struct sim_link **link);
@@ -54,6 +54,8 @@ void sim_link_reset(struct sim_link **link);
 /* Octets of memory that all links take. */
 uint64_t sim_link_memory(void);
 
+/* Peers notice a crash within this time from now on. */
+void sim_link_set_notice(uint64_t most_us);
 /* A crash of the gateway's machine: listeners are gone, each peer hears a reset after a while. */
 void sim_link_crash(void);
 

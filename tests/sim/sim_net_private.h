@@ -25,6 +25,7 @@ struct sim_link {
     unsigned machine;          /* of the gateway at the other end */
     struct net_stream *stream; /* NULL: the gateway's end is closed */
     bool peer_gone;
+    bool is_dead; /* the gateway's machine has crashed, and the peer has not noticed */
     const struct sim_link_events *events;
     void *ctx;
     struct sim_link_trouble trouble;

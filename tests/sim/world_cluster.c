@@ -26,6 +26,8 @@
 #define CHECK_EVERY (30 * (uint64_t)SIM_SECOND)
 /* As in world_gateway.c; a node that was ended costs its lease on top. */
 #define SETTLE_TIME (22 * SIM_MINUTE)
+/* A server counts the connections of a node that died for so long, a little less than others wait for that. */
+#define NOTICED_BY ((uint64_t)1900 * SIM_MS)
 /* Nodes' clocks differ by so much. */
 #define SKEW_MOST_MS (2 * 3600 * 1000)
 
@@ -285,6 +287,7 @@ static void build(void)
     sim_setup_begin();
     sim_setup_set_nodes(NODES);
     sim_cluster_begin();
+    sim_link_set_notice(NOTICED_BY);
     for (unsigned i = 0; i < 2; i++) {
         world.servers[i] = sim_server_new(i, hosts[i], SIM_CONNECTIONS);
         sim_server_set_prompt(world.servers[i]);

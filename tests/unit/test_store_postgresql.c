@@ -385,6 +385,25 @@ static void test_beats_tell(void **state)
     end();
 }
 
+/* Whoever has lost track of what he has in hand gives all of it back; with his next batch he is somebody else. */
+static void test_renounces(void **state)
+{
+    (void)state;
+    begin(1);
+    struct store_beat renouncing = {.renounces = true};
+    struct fault fault = FAULT_INIT;
+    struct postgresql *pg = postgresql_of(w.stores[LOCAL]);
+    uint64_t before = atomic_load(&pg->epoch);
+    assert_false(beat().is_ended);
+    assert_int_equal(w.stores[LOCAL]->ops->beat(w.stores[LOCAL], &renouncing, &fault), 0);
+    assert_true(renouncing.is_ended);
+    assert_true(beat().is_ended);
+    write_one((struct store_op){.kind = STORE_MEMO, .memo = {"corp", "slow"}});
+    assert_true(atomic_load(&pg->epoch) > before);
+    assert_false(beat().is_ended);
+    end();
+}
+
 /* ---- connections of all nodes ---- */
 
 #define NODES 3
@@ -465,7 +484,7 @@ int main(int argc, char **argv)
     set_up_server();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_histories),  cmocka_unit_test(test_clocks), cmocka_unit_test(test_hostile_texts),
-        cmocka_unit_test(test_beats_tell), cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_beats_tell), cmocka_unit_test(test_slots),  cmocka_unit_test(test_renounces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

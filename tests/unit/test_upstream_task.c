@@ -346,6 +346,30 @@ static void test_doubts_of_others(void **state)
     fixture_end();
 }
 
+/* Another process may have sent it a moment ago, whatever the doubt says by its clock: the time counts from here, and no
+ * look comes before that could prove nothing. */
+static void test_a_doubt_of_others_settles_here(void **state)
+{
+    struct upstream_account account = fixture_account();
+    (void)state;
+    account.settle_ms = 60000;
+    begin(&account);
+    fixture.pool->search_at = 0; /* the start is long ago */
+    fixture.is_shared = true;
+    submit("A", 100, true);
+    struct upstream_backlog *folder = map_get(fixture.pool->folders, bytes_of("A"));
+    assert_true(folder->settled_at >= net_now(fixture.loop) + 60000);
+    folder->settled_at = net_now(fixture.loop) + 50000;
+    assert_null(take()); /* of our own, one could be found by now */
+    folder->settled_at = 0;
+    struct upstream_task *task = take();
+    assert_true(task->is_search);
+    finish(task, (struct imapc_result){0});
+    finish_rest();
+    fixture.is_shared = false;
+    fixture_end();
+}
+
 /* A connection that had ended while it was idle, by a close or by a reset: nothing went out, and nobody hears of it. */
 static void test_a_stale_connection(void **state)
 {
@@ -420,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_a_doubt_settles_first),
         cmocka_unit_test(test_absent_is_believed_late),
         cmocka_unit_test(test_doubts_of_others),
+        cmocka_unit_test(test_a_doubt_of_others_settles_here),
         cmocka_unit_test(test_a_stale_connection),
         cmocka_unit_test(test_a_fault_of_the_account),
         cmocka_unit_test(test_demand),

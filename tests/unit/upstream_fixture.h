@@ -27,6 +27,7 @@ static struct fixture {
     struct upstream_pool *pool;
     struct noted appends[APPENDS];
     size_t count;
+    bool is_shared; /* what is submitted may be in doubt by others */
 } fixture;
 
 static void on_append_done(void *ctx, struct upstream_append *append, const struct upstream_outcome *outcome)
@@ -73,6 +74,7 @@ static inline struct noted *submit(const char *folder, uint64_t size, bool uncer
     noted->append = (struct upstream_append){.id = noted->id,
                                              .folder = folder,
                                              .doubt.open = uncertain,
+                                             .shared = fixture.is_shared,
                                              .date_ms = (int64_t)fixture.count * 1000,
                                              .body = {.size = size},
                                              .done = on_append_done,

@@ -136,6 +136,9 @@ void model_beat(struct store *store, struct model_seat *seat, struct store_beat 
 {
     struct model *model = model_of(store);
     struct model_node *node = model_find_node(model, seat->epoch);
+    if (beat->renounces && node != NULL && node->ended_ms == 0) {
+        take_over(model, node);
+    }
     beat->is_ended = node == NULL || node->ended_ms != 0;
     beat->takeovers = 0;
     if (!beat->is_ended) {

@@ -101,9 +101,20 @@ static void name_of(const struct postgresql *pg, char name[NAME_MAX_LEN])
              pg->options.brief ? " (a command)" : "");
 }
 
+/* What no standby has would be gone with this server, and whoever took its place would know nothing of this node. */
+static int expect_synced(struct postgresql_link *link, struct fault *fault)
+{
+    if (link->had_notice) {
+        fault_set(fault, FAULT_LOCAL, "unsynced", "postgresql", "PostgreSQL has not waited for its standby");
+        return -1;
+    }
+    return 0;
+}
+
 int postgresql_node_join(struct postgresql *pg, struct fault *fault)
 {
     char name[NAME_MAX_LEN];
+    pg->writer.had_notice = false;
     name_of(pg, name);
     struct arena *arena = arena_new(10000);
     struct postgresql_values values = postgresql_values_new(arena);
@@ -112,7 +123,7 @@ int postgresql_node_join(struct postgresql *pg, struct fault *fault)
     postgresql_add_number(&values, (int64_t)lease_of(pg));
     int64_t epoch = ask_number(&pg->writer, "SELECT join_as($1, $2, $3)", &values, fault);
     arena_free(&arena);
-    if (epoch <= 0) {
+    if (epoch <= 0 || expect_synced(&pg->writer, fault) != 0) {
         return -1;
     }
     atomic_store(&pg->epoch, (uint64_t)epoch);
@@ -144,6 +155,15 @@ void postgresql_node_leave(struct postgresql *pg)
 }
 
 /* ---- beats ---- */
+
+/* Our own end, as another node would bring it about. */
+static int renounce(struct postgresql *pg, struct arena *arena, struct fault *fault)
+{
+    struct postgresql_values values = postgresql_values_new(arena);
+    postgresql_add_number(&values, (int64_t)atomic_load(&pg->epoch));
+    postgresql_add_number(&values, 0);
+    return ask_number(&pg->beater, "SELECT take_over($1, $2)", &values, fault) < 0 ? -1 : 0;
+}
 
 /* 1: the lease holds; 0: it was taken away; -1. */
 static int renew(struct postgresql *pg, struct store_beat *beat, struct arena *arena, struct fault *fault)
@@ -249,11 +269,12 @@ int postgresql_beat(struct store *store, struct store_beat *beat, struct fault *
     /* It stops by itself before others may take over, so that two never append the same delivery, as long as clocks
      * run equally fast within one lease; what time it is, they need not agree about. */
     beat->lease_ms = store_lease_relied(lease_of(pg));
-    int held = renew(pg, beat, arena, fault);
+    pg->beater.had_notice = false;
+    int held = beat->renounces && renounce(pg, arena, fault) != 0 ? -1 : renew(pg, beat, arena, fault);
     beat->is_ended = held == 0;
     int64_t taken = held < 0 ? -1 : take_over_dead(pg, &pg->beater, false, name, &beat->takeovers, fault);
     beat->taken = taken < 0 ? 0 : (uint64_t)taken;
-    int result = taken < 0 ? -1 : share_slots(pg, beat, arena, fault);
+    int result = taken < 0 || expect_synced(&pg->beater, fault) != 0 ? -1 : share_slots(pg, beat, arena, fault);
     arena_free(&arena);
     return result < 0 ? -1 : look_around(pg, beat, fault);
 }
