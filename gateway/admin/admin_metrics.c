@@ -222,6 +222,12 @@ static void write_queue(struct metrics_text *text, struct spool *spool, const st
         counts->set_aside);
     one(text, METRICS_COUNTER, "mailweir_spool_commits_total", "Groups of changes written to stable storage.",
         counts->commits);
+    one(text, METRICS_GAUGE, "mailweir_spool_in_limbo",
+        "Groups of changes of which nobody knows whether they are on stable storage; mail is refused meanwhile.",
+        counts->limbo);
+    one(text, METRICS_COUNTER, "mailweir_spool_limbo_total",
+        "Groups of changes of which it was not known at once whether they were on stable storage.",
+        counts->limbo_total);
     one(text, METRICS_COUNTER, "mailweir_spool_duplicates_total",
         "Messages that a client sent twice and that are kept once.", counts->duplicates);
     one(text, METRICS_COUNTER, "mailweir_spool_syncs_total", "Calls to fdatasync.", counts->syncs);
@@ -356,6 +362,14 @@ static void limit(struct metrics_text *text, const struct dispatch_state *state)
     metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->config->settings[UPSTREAM_CONNECTIONS]);
 }
 
+/* Where one gateway has the queue for itself, all of them. */
+static void share(struct metrics_text *text, const struct dispatch_state *state)
+{
+    uint64_t most = state->config->settings[UPSTREAM_CONNECTIONS];
+    metrics_count(text, METRICS_LABELS("upstream", state->config->name),
+                  state->pool.share < most ? state->pool.share : most);
+}
+
 static void connections(struct metrics_text *text, const struct dispatch_state *state)
 {
     const char *name = state->config->name;
@@ -447,6 +461,8 @@ static const struct {
     {METRICS_GAUGE, "mailweir_upstream_certificate_expiry_seconds",
      "Seconds until the first certificate expires: in the server's chain, or our client certificate.", certificates},
     {METRICS_GAUGE, "mailweir_upstream_connections_limit", "Maximum number of connections.", limit},
+    {METRICS_GAUGE, "mailweir_upstream_connections_share",
+     "Connections that this node may have now, of those that all nodes of the queue may have.", share},
     {METRICS_GAUGE, "mailweir_upstream_last_filed_timestamp_seconds", "When the last delivery was filed; 0: never.",
      last_filed},
     {METRICS_HISTOGRAM, "mailweir_append_duration_seconds",

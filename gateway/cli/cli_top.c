@@ -275,6 +275,48 @@ static void draw_upstreams(struct cli_top *top, unsigned most)
     }
 }
 
+/* Connections that the node may have to all upstreams. */
+static int64_t slots_of(const json_t *state)
+{
+    const char *name;
+    json_t *upstream;
+    int64_t slots = 0;
+    json_object_foreach(json_object_get(state, "upstreams"), name, upstream)
+    {
+        slots += document_member_number(upstream, "slots");
+    }
+    return slots;
+}
+
+/* Those that share the queue: who lives, for how long the others take it to, and by which rules it decides. */
+static void draw_nodes(struct cli_top *top, unsigned most)
+{
+    size_t i;
+    json_t *node;
+    bool differ = json_is_true(json_object_get(top->state, "rules_differ"));
+    row(top, HEAD, "%-16s %6s %6s %9s %10s %6s %-8s %8s  %s", "NODE", "EPOCH", "LEASE", "SESSIONS", "FILED", "SLOTS",
+        "RULES", "CLOCK", "TAKEN OVER");
+    json_array_foreach(json_object_get(top->state, "nodes"), i, node)
+    {
+        const json_t *state = json_object_get(node, "state");
+        int64_t lease_ms = document_member_number(node, "lease_ms");
+        bool draining = json_is_true(json_object_get(node, "draining"));
+        if (i < most) {
+            row(top,
+                lease_ms <= 0        ? BAD
+                : differ || draining ? WARN
+                                     : PLAIN,
+                "%-16.16s %6" PRId64 " %4" PRId64 " s %9" PRId64 " %10" PRId64 " %6" PRId64 " %-8.8s %+6.1f s  %" PRId64
+                "%s%s",
+                document_member_text(node, "name"), document_member_number(node, "epoch"), lease_ms / 1000,
+                document_member_number(state, "sessions"), document_member_number(state, "filed"), slots_of(state),
+                document_member_text(state, "rules_digest"), -(double)document_member_number(state, "skew_ms") / 1000,
+                document_member_number(state, "takeovers"),
+                json_is_true(json_object_get(node, "me")) ? "  this one" : "", draining ? "  draining" : "");
+        }
+    }
+}
+
 static int by_rate(const void *a, const void *b)
 {
     const struct rule *x = a, *y = b;
@@ -325,7 +367,8 @@ static void draw_failures(struct cli_top *top, unsigned most)
     }
 }
 
-/* What is left of the height goes to rules, then to failures; upstreams take what they need, up to a third. */
+/* What is left of the height goes to rules, then to failures; upstreams take what they need, up to a third, and nodes
+ * up to a quarter. */
 static void draw_all(struct cli_top *top)
 {
     draw_head(top);
@@ -333,6 +376,11 @@ static void draw_all(struct cli_top *top)
     unsigned left = top->rows > top->row ? top->rows - top->row : 0;
     unsigned upstreams = (unsigned)json_array_size(json_object_get(top->state, "upstreams"));
     upstreams = upstreams < left / 3 || left / 3 < 1 ? upstreams : left / 3;
+    unsigned nodes = (unsigned)json_array_size(json_object_get(top->state, "nodes"));
+    if (nodes > 0) {
+        row(top, PLAIN, " ");
+        draw_nodes(top, nodes < left / 4 || left / 4 < 1 ? nodes : left / 4);
+    }
     row(top, PLAIN, " ");
     draw_upstreams(top, upstreams);
     row(top, PLAIN, " ");

@@ -259,6 +259,8 @@ struct spool_counts {
     uint64_t compacted;           /* segments that were emptied because little of them lived, since start */
     uint64_t duplicates;          /* messages recognised as sent before, since start */
     uint64_t set_aside;           /* files in "set-aside" at the start */
+    uint64_t limbo;               /* groups of which nobody knows now whether they are durable ... */
+    uint64_t limbo_total;         /* ... and those that there were, since start */
 };
 void spool_count(const struct spool *spool, struct spool_counts *counts_r);
 

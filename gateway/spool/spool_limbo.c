@@ -44,6 +44,8 @@ void spool_limbo_take(struct spool *spool, struct spool_group *group)
               LOG_STR("reason", "the data that could not be synced may or may not be on the disk: no sender is "
                                 "answered before it is overwritten"));
     group->limbo_since = net_now(spool->loop);
+    spool->counts.limbo++;
+    spool->counts.limbo_total++;
     list_append(&spool->limbo, &group->link);
     refuse_group(spool, group);
     wait_for_store(spool);
@@ -102,6 +104,7 @@ static void on_resolved(void *ctx)
         } else if (group->verdict == STORE_COMMITTED) {
             forget_faults(group);
         }
+        spool->counts.limbo--;
         spool_group_answer(spool, &group);
     }
     if (!list_is_empty(&spool->limbo)) {

@@ -11,6 +11,7 @@ from admin_client import Admin
 from cluster import Ledger, balance, cluster, names, slow
 from fake_imap import FakeImap
 from harness import ROOT, message, received_part, wait
+from terminal import top
 
 
 def on_server(world, gateway, database="mailweir", user="postgres", create=True):
@@ -239,6 +240,10 @@ def test_nodes_know_each_other(world):
     assert nodes[1].run("reload")[0] == 0
     wait(lambda: json.loads(nodes[0].run("status", "--json")[1])["rules_differ"], "rules that differ, seen from the first")
     assert "have different rules" in nodes[0].run("status")[1]
+    with top(nodes[2]) as picture:
+        lines = [line.split() for line in picture("NODE", "node0", "node1", "node2", "this one", "UPSTREAM").splitlines()]
+        digests = {line[0]: line[7] for line in lines if line and line[0].startswith("node") and len(line) > 8}
+        assert digests["node0"] == digests["node2"] != digests["node1"], lines
     nodes[1].rules.pop()
     assert nodes[1].run("reload")[0] == 0
     wait(lambda: not json.loads(nodes[0].run("status", "--json")[1])["rules_differ"], "the same rules again")

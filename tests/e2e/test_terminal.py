@@ -10,6 +10,7 @@ import subprocess
 import termios
 
 from harness import MAILWEIR, message, wait
+from terminal import Screen
 
 BAR, COLOUR = b"\x1b[K", b"\x1b[32m"
 
@@ -143,27 +144,6 @@ def test_completion_of_what_is_there(world):
     assert complete("queue", "list", "--upstream", "") == {"corp"}, "the configuration knows, whether a gateway runs or not"
     assert complete("why", "01") == set() or ident not in complete("why", "01")
     assert gateway.run("completion", "--words", "colours")[0] == 64
-
-
-class Screen:
-    """What a terminal of this size shows: as much of its language as top speaks (cursor home, rows, clearing, colours)."""
-
-    def __init__(self, rows, columns):
-        self.rows, self.columns = rows, columns
-        self.lines, self.at = [], 0
-        self.other = False
-
-    def feed(self, octets):
-        for part in re.split(r"(\x1b\[[?0-9;]*[a-zA-Z])", octets.decode(errors="replace")):
-            if part in ("\x1b[?1049h", "\x1b[?1049l"):
-                self.other = part.endswith("h")
-            elif part == "\x1b[H":
-                self.lines, self.last = [""], self.lines
-            elif part and not part.startswith("\x1b"):
-                first, *more = part.split("\r\n")
-                self.lines = self.lines or [""]
-                self.lines[-1] += first
-                self.lines += more
 
 
 def test_top_fills_the_terminal(world):

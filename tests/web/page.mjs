@@ -71,6 +71,26 @@ const rows = (page, label) => page.locator(`table[aria-label="${label}"] tbody t
 const toast = (page, text) => page.locator(".toast", { hasText: text }).first().waitFor();
 
 const tests = {
+  async "nodes of one queue are shown beside its upstreams, and one gateway shows none"() {
+    const page = await open();
+    await page.goto(`${BASE}#/upstreams`);
+    await page.locator('section[aria-label="Upstream corp"]').waitFor();
+    assert.ok(await page.locator('section[aria-label="Nodes of this queue"]').isHidden());
+    const state = await (await page.request.get(`${BASE}api/v1/status`, { headers: { Authorization: `Bearer ${TOKEN}` } })).json();
+    const node = (name, epoch, lease_ms, more) => ({ name, epoch, version: "1", me: false, draining: false, lease_ms, ...more,
+      state: { sessions: 3, filed: 4711, rules_digest: `${epoch}123456789abcdef`, skew_ms: -1500, takeovers: 2, upstreams: { corp: { slots: 5 } } } });
+    const told = { ...state, rules_differ: true, nodes: [node("node-a", 17, 14200, { me: true, margin_ms: 11000 }), node("node-b", 18, -4000, { draining: true })] };
+    await page.route("**/api/v1/events*", (route) => route.fulfill({ contentType: "text/event-stream", body: `event: state\ndata: ${JSON.stringify(told)}\n\n` }));
+    await page.reload();
+    const texts = page.locator("#nodes tbody tr");
+    await texts.nth(1).waitFor();
+    assert.match(await texts.nth(0).innerText(), /node-a\s+this one\s+17\s+14 s\s+11 s\s+3\s+4,711\s+corp 5\s+17123456\s+\+1\.5 s\s+2/);
+    assert.match(await texts.nth(1).innerText(), /node-b\s+draining\s+18\s+over for 4 s/);
+    await page.getByText("The nodes have different rules").waitFor();
+    await check(page, "nodes");
+    await page.context().close();
+  },
+
   async "a wrong token says so; one login serves all tabs, and ends for all"() {
     const context = await browser.newContext();
     const page = await context.newPage();

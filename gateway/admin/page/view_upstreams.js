@@ -2,9 +2,10 @@
 
 import { get, post } from "./api.js";
 import { ago, count, h, keep, say, span, toast, until } from "./dom.js";
+import { nodesCard } from "./nodes.js";
 
 const POLL_MS = 3000;
-let cards, timer, shown;
+let cards, nodes, timer, shown;
 let queues = { paused: [], upstreams: {} };
 const KIND = { open: "good", failing: "bad", throttled: "warn", full: "bad", paused: "warn" };
 
@@ -95,6 +96,7 @@ function update(card, one) {
 
 function draw(state) {
   shown = state;
+  nodes.update(state);
   keep(cards, state.upstreams, (one) => one.name, make, update);
 }
 
@@ -102,7 +104,8 @@ export default {
   enter(main) {
     poll();
     cards = h("div", { class: "upstreams" });
-    main.append(h("h1", {}, "Upstreams"), cards);
+    nodes = nodesCard();
+    main.append(h("h1", {}, "Upstreams"), nodes, cards);
   },
   leave() {
     clearTimeout(timer);
