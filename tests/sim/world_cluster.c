@@ -35,7 +35,7 @@ static struct {
     struct world_life lives[NODES];
     struct sim_client *clients[CLIENTS];
     struct sim_server *servers[2];
-    bool faults_over;
+    bool faults_over, resumed;
     unsigned checks;
 } world;
 
@@ -59,6 +59,7 @@ static void on_crashed(void)
 {
     sim_say("that was node %u", sim_machine());
     sim_operator_crash();
+    world.resumed = false;
 }
 
 /* fn on this machine, as something that the gateway there does. */
@@ -80,6 +81,15 @@ static struct world_life *some_life(void)
 }
 
 /* ---- faults ---- */
+
+static void operate(void *ctx)
+{
+    const struct sim_fault *fault = ctx;
+    struct world_life *life = &world.lives[sim_machine()];
+    if (world_life_runs(life)) {
+        sim_operator_work(gateway_spool(life->gateway), fault->amount);
+    }
+}
 
 static unsigned node_of(const struct sim_fault *fault)
 {
@@ -152,6 +162,9 @@ static void on_fault(void *ctx, const struct sim_fault *fault, bool begin)
         break;
     case SIM_FAULT_CROWD:
         sim_server_crowd(server, (unsigned)fault->amount);
+        break;
+    case SIM_FAULT_OPERATOR:
+        on_machine(node_of(fault), operate, (void *)(uintptr_t)fault);
         break;
     case SIM_FAULT_RELOAD: /* a node is stopped and started */
         if (begin) {
@@ -231,6 +244,10 @@ static void release_all(void *ctx)
     }
     if (counts.dead > 0) {
         sim_operator_retry_dead(gateway_spool(life->gateway));
+    }
+    if (!world.resumed) {
+        sim_operator_resume_all(gateway_spool(life->gateway));
+        world.resumed = true;
     }
 }
 

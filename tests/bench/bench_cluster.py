@@ -1,0 +1,161 @@
+#!/usr/bin/python3
+"""bench_cluster - a queue in PostgreSQL beside the local one: what accepting and delivering cost, as ratios within one run.
+
+accept     the same rows written by a bare pipeline of libpq (pgbench, twenty messages a transaction), by a gateway, and Postfix's queue
+quorum     a gateway whose database waits for a standby on the same machine, beside one that does not
+deliver    from the client into Dovecot: the local queue, one node, two nodes that share the clients
+reader     accepting while somebody else's transaction holds a snapshot that was taken before
+
+PostgreSQL syncs (safe=True), on the disk of /tmp, as the local queue and Postfix do. usage: bench_cluster.py [small | large] [PART...]
+"""
+import concurrent.futures
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(ROOT / "tests/e2e"), str(ROOT / "tests/bench"), str(ROOT / "tests")]
+import postgresql  # noqa: E402
+from bench_end_to_end import CONNECTIONS, filed  # noqa: E402
+from bench_queue import Postfix, shoot  # noqa: E402
+from harness import Dovecot, World, listens, wait  # noqa: E402
+
+OCTETS, SESSIONS, GROUP = 4096, 50, 20
+ONE = """INSERT INTO mailweir.message (seq, id, sender, received_ms, settled_ms, unheard_ms, body, body_len, body_sum, open, envelope)
+  VALUES (nextval('mailweir.message_seq'), gen_random_uuid()::text, 'app@example.com', 0, 0, 0, currval('mailweir.message_seq'), {octets}, 1, 1, repeat('e', 200));
+INSERT INTO mailweir.delivery (message, number, state, upstream, folder, rule, fallback, turn, due_ms, changed_ms, detail)
+  VALUES (currval('mailweir.message_seq'), 1, 0, 'corp', 'INBOX', 'default', '', 1, 0, 0, repeat('d', 80));
+INSERT INTO mailweir.body VALUES (currval('mailweir.message_seq'), 0, decode(repeat('61', {octets}), 'hex'));
+"""
+
+
+def database(world, name, **how):
+    server = postgresql.Server(safe=True, **how)
+    world.cleanup.append(server.close)
+    server.start()
+    if not how.get("primary"):
+        server.create(name)
+    return server
+
+
+def gateway(world, name, server=None, dovecot=None, shared="queue", first=True):
+    """A gateway that is ready, and takes without delivering where there is nothing to deliver to."""
+    node = world.mailweir(dovecot, name=name)
+    node.configuration["listeners"][0].update({"max_sessions": 10000, "max_transactions": 1000000, "max_message_size": "50MiB"})
+    node.configuration["log"] = {"level": "warning"}
+    if server:
+        node.configuration["spool"]["postgresql"] = {"connection": server.connection(shared), "node": name}
+        node.migrated = not first
+    if dovecot:
+        node.upstream["connections"] = CONNECTIONS
+    node.start(ready=False)
+    wait(lambda: listens(node.port), "answer of mailweir")
+    if not dovecot:
+        assert node.run("queue", "pause", "--json")[0] == 0
+    return node
+
+
+def rate(port, count):
+    shoot(port, SESSIONS, SESSIONS, OCTETS)  # processes and connections are there
+    return count / shoot(port, SESSIONS, count, OCTETS)
+
+
+def bare(world, server, count):
+    """Messages a second of a client that does nothing but write them, as the gateway's writer does: one connection, groups, a pipeline."""
+    server.create("bare")
+    migrated = world.mailweir(None, name="migrates")
+    assert migrated.run("spool", "migrate", "--spool", f"postgresql:{server.connection('bare')}")[0] == 0
+    script = world.folder / "bare.sql"
+    script.write_text("\\startpipeline\nBEGIN;\n" + ONE.format(octets=OCTETS) * GROUP + "COMMIT;\n\\endpipeline\n")
+    groups = max(count // GROUP, 1)
+    started = time.monotonic()
+    subprocess.run([server.bin / "pgbench", "-n", "-M", "extended", "-c", "1", "-t", str(groups), "-f", script, server.connection("bare")],
+                   check=True, capture_output=True)
+    return groups * GROUP / (time.monotonic() - started)
+
+
+def accept(world, count):
+    server = database(world, "queue")
+    local, shared, postfix = gateway(world, "local"), gateway(world, "shared", server), Postfix(world)
+    rates = {"pipeline": bare(world, server, count), "postgresql": rate(shared.port, count), "local": rate(local.port, count),
+             "postfix": rate(postfix.port, count)}
+    print("figure: accept, messages/s: " + ", ".join(f"{name} {value:.0f}" for name, value in rates.items()), flush=True)
+    print(f"figure: accept: {rates['postgresql'] / rates['pipeline']:.2f} of a bare pipeline (aim 0.6), {rates['postgresql'] / rates['postfix']:.2f} of Postfix (aim 2.5), "
+          f"{rates['postgresql'] / rates['local']:.2f} of the local queue", flush=True)
+    local.stop()
+    shared.stop()
+
+
+def quorum(world, count):
+    alone = database(world, "queue")
+    primary = database(world, "queue", options=("synchronous_standby_names = 'ANY 1 (b)'", "synchronous_commit = local", "wal_level = replica"))
+    database(world, "queue", primary=primary, name="b")
+    primary.sql("ALTER SYSTEM SET synchronous_commit = on", "postgres")
+    primary.sql("SELECT pg_reload_conf()", "postgres")
+    one, two = gateway(world, "alone", alone), gateway(world, "waits", primary)
+    without, with_standby = rate(one.port, count), rate(two.port, count)
+    print(f"figure: quorum, messages/s: {with_standby:.0f} with a standby that is waited for, {without:.0f} without: {with_standby / without:.2f} (aim 0.7)", flush=True)
+    one.stop()
+    two.stop()
+
+
+def delivered(nodes, dovecot, count):
+    """Messages a second from the first connection until the last one lies in the maildir."""
+    for node in nodes:
+        shoot(node.port, SESSIONS, SESSIONS, OCTETS)
+    wait(lambda: filed(dovecot) % SESSIONS == 0 and filed(dovecot) >= SESSIONS * len(nodes), "messages before the clock runs", 120)
+    there, started = filed(dovecot), time.monotonic()
+    share = count // len(nodes)
+    with concurrent.futures.ThreadPoolExecutor(len(nodes)) as pool:
+        list(pool.map(lambda node: shoot(node.port, SESSIONS // len(nodes), share, OCTETS), nodes))
+    wait(lambda: filed(dovecot) >= there + share * len(nodes), "last message", 600)
+    return share * len(nodes) / (time.monotonic() - started)
+
+
+def deliver(world, count):
+    server = database(world, "queue")
+    server.create("two")
+    boxes = [Dovecot(world, name=f"box{number}") for number in range(3)]
+    local, one = gateway(world, "local", dovecot=boxes[0]), gateway(world, "one", server, boxes[1])
+    pair = [gateway(world, f"of-two-{number}", server, boxes[2], "two", number == 0) for number in range(2)]
+    rates = [delivered(nodes, box, count) for nodes, box in zip(([local], [one], pair), boxes)]
+    print(f"figure: deliver, messages/s: local {rates[0]:.0f}, one node {rates[1]:.0f} ({rates[1] / rates[0]:.2f} of it, aim 0.9), two nodes {rates[2]:.0f} "
+          f"({rates[2] / rates[1]:.2f} of one)", flush=True)
+    for node in (local, one, *pair):
+        node.stop()
+
+
+def reader(world, count):
+    server = database(world, "queue")
+    node = gateway(world, "read", server)
+    before = rate(node.port, count)
+    with subprocess.Popen(["psql", "-X", "-q", server.connection("queue")], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as holds:
+        holds.stdin.write("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM mailweir.delivery;\n")
+        holds.stdin.flush()
+        wait(lambda: server.sql("SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND backend_xmin IS NOT NULL", "queue"), "the reader's snapshot")
+        beside = rate(node.port, count)
+    after = rate(node.port, count)
+    print(f"figure: reader, messages/s: {before:.0f} before, {beside:.0f} beside a snapshot that is held, {after:.0f} behind it: {beside / ((before + after) / 2):.2f} (aim 0.9)", flush=True)
+    node.stop()
+
+
+PARTS = {"accept": accept, "quorum": quorum, "deliver": deliver, "reader": reader}
+
+
+def main():
+    words = sys.argv[1:]
+    count = 20000 if "large" in words else 2000
+    for name in [word for word in words if word in PARTS] or PARTS:
+        with tempfile.TemporaryDirectory(prefix="mailweir-bench-") as folder:
+            pathlib.Path(folder).chmod(0o755)
+            world = World(pathlib.Path(folder))
+            try:
+                PARTS[name](world, count)
+            finally:
+                world.end()
+
+
+if __name__ == "__main__":
+    main()
