@@ -399,13 +399,21 @@ static size_t refuse_undelivered(struct reception_session *session, const struct
     return left;
 }
 
-/* The upstreams have answered; the commit has, too, because nothing is delivered before it. */
+/*
+ * The upstreams have answered, and the commit has, too, because nothing is delivered before it; or their time is over.
+ * That may be before anybody knows whether the message is kept: a session has one answer, which then waits for that.
+ */
 static void on_delivered(void *ctx, const struct smtpd_answer *answer, const struct reception_delivered *each,
                          size_t count)
 {
     struct reception_session *session = ctx;
     const struct outcome outcome = {.rest = answer, .each = each, .count = count};
     if (came_too_late(session)) {
+        return;
+    }
+    if (session->is_committing) {
+        session->is_late = true;
+        session->late = *answer;
         return;
     }
     bool all = answer->code == 0;
@@ -451,11 +459,17 @@ static void answer_durable(struct reception_session *session)
 static void on_committed(void *ctx, const struct fault *fault)
 {
     struct reception_session *session = ctx;
-    if ((fault != NULL || session->repeated[0] != '\0') && session->wants_delivery) {
+    session->is_committing = false;
+    if ((fault != NULL || session->repeated[0] != '\0') && session->wants_delivery && !session->is_late) {
         session->waits--;
         session->forget_delivery(session->delivery_ctx, session->id);
     }
     if (came_too_late(session)) {
+        return;
+    }
+    if (fault == NULL && session->is_late) {
+        session->undelivered = true;
+        answer_message(session, &session->late);
         return;
     }
     if (fault == NULL) {
@@ -505,7 +519,8 @@ static void commit_message(struct reception_session *session)
     session->wants_delivery =
         options->acknowledge_delivered && decision->delivery_count > 0 && hooks->await_delivery != NULL;
     session->repeated[0] = '\0';
-    session->undelivered = false;
+    session->undelivered = session->is_late = false;
+    session->is_committing = true;
     session->waits++;
     if (session->wants_delivery) {
         session->forget_delivery = hooks->forget_delivery;

@@ -105,7 +105,10 @@ struct reception_session {
 
     /* the message under way */
     struct spool_stage *stage;
-    unsigned waits;                                     /* answers to come: of a decision, a commit, a delivery */
+    bool is_committing;       /* it is not known yet whether the message is kept ... */
+    bool is_late;             /* ... and the time in which the upstreams should have answered is over already: */
+    struct smtpd_answer late; /* that is what its sender hears, if it is kept */
+    unsigned waits;           /* answers to come: of a decision, a commit, a delivery */
     void (*forget_delivery)(void *ctx, const char *id); /* kept for when the rest is gone */
     void *delivery_ctx;
     bool wants_delivery; /* 250 only when the upstreams have it */

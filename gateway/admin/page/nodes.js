@@ -8,7 +8,7 @@ const clock = (ms) => (ms == null ? "" : `${ms > 0 ? "−" : "+"}${(Math.abs(ms)
 
 const COLUMNS = [
   ["Node", (one) => one.name],
-  ["", (one) => [one.me && "this one", one.draining && "draining"].filter(Boolean).join(", ")],
+  ["State", (one) => [one.me && "this one", one.draining && "draining"].filter(Boolean).join(", ")],
   ["Epoch", (one) => one.epoch],
   ["Lease left", (one) => (one.lease_ms > 0 ? span(one.lease_ms) : `over for ${span(-one.lease_ms)}`)],
   ["May send for", (one) => (one.margin_ms == null ? "" : one.margin_ms > 0 ? span(one.margin_ms) : "sends nothing")],
