@@ -363,7 +363,7 @@ static void limit(struct metrics_text *text, const struct dispatch_state *state)
 }
 
 /* Where one gateway has the queue for itself, all of them. */
-static void share(struct metrics_text *text, const struct dispatch_state *state)
+static void node_share(struct metrics_text *text, const struct dispatch_state *state)
 {
     uint64_t most = state->config->settings[UPSTREAM_CONNECTIONS];
     metrics_count(text, METRICS_LABELS("upstream", state->config->name),
@@ -462,7 +462,7 @@ static const struct {
      "Seconds until the first certificate expires: in the server's chain, or our client certificate.", certificates},
     {METRICS_GAUGE, "mailweir_upstream_connections_limit", "Maximum number of connections.", limit},
     {METRICS_GAUGE, "mailweir_upstream_connections_share",
-     "Connections that this node may have now, of those that all nodes of the queue may have.", share},
+     "Connections that this node may have now, of those that all nodes of the queue may have.", node_share},
     {METRICS_GAUGE, "mailweir_upstream_last_filed_timestamp_seconds", "When the last delivery was filed; 0: never.",
      last_filed},
     {METRICS_HISTOGRAM, "mailweir_append_duration_seconds",

@@ -303,6 +303,12 @@ void spool_item_read(struct spool *spool, struct spool_item *item, uint64_t offs
     net_defer(world.loop, answer_read, read);
 }
 
+bool spool_node_shares(const struct spool *spool)
+{
+    (void)spool;
+    return false;
+}
+
 bool spool_node_may_send(const struct spool *spool)
 {
     (void)spool;
