@@ -55,28 +55,21 @@ static void add_word(struct buf *path, const char *name, const char *value)
     }
 }
 
+/* The words of the query are those of a selection in a command (spool_query.h), but for one. */
 static void list_path(struct buf *path, const struct store_select *select, uint64_t limit, const char *after)
 {
     char number[24];
+    const char *name;
+    json_t *value, *chosen = spool_select_to_json(select);
     buf_append_text(path, "/api/v1/queue");
-    add_word(path, "id", select->id);
-    add_word(path, "message_id", select->message_id);
-    add_word(path, "state", select->state);
-    add_word(path, "upstream", select->upstream);
-    add_word(path, "folder", select->folder);
-    add_word(path, "sender", select->sender);
-    add_word(path, "rule", select->rule);
-    add_word(path, "to", select->to);
-    add_word(path, "subject", select->subject);
+    json_object_foreach(chosen, name, value)
+    {
+        snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        add_word(path, strcmp(name, "from") == 0 ? "sender" : name,
+                 json_is_string(value) ? json_string_value(value) : number);
+    }
+    json_decref(chosen);
     add_word(path, "order", select->newest ? "newest" : NULL);
-    if (select->since_ms != 0) {
-        snprintf(number, sizeof number, "%" PRId64, select->since_ms);
-        add_word(path, "since_ms", number);
-    }
-    if (select->before_ms != 0) {
-        snprintf(number, sizeof number, "%" PRId64, select->before_ms);
-        add_word(path, "before_ms", number);
-    }
     snprintf(number, sizeof number, "%" PRIu64, limit);
     add_word(path, "limit", number);
     add_word(path, "after", after);
