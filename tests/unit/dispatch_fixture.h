@@ -68,6 +68,18 @@ static struct world {
     struct mail_trouble divert_trouble;
     spool_divert_fn *diverted;
     void *divert_ctx;
+    /* With several nodes. */
+    bool shares;
+    spool_node_ask_fn *ask;
+    spool_node_told_fn *told;
+    void *slots_ctx;
+    struct store_slots added; /* the last */
+    unsigned adds, hurries, drops;
+    struct upstream_needs needs; /* of the pool */
+    void (*lacks)(void *ctx);
+    void *lacks_ctx;
+    size_t share, allowed; /* that the pool was told last */
+    bool has_turn;
 } world;
 
 static struct config_upstream upstream_config = {
@@ -315,23 +327,28 @@ bool spool_node_may_send(const struct spool *spool)
     return true;
 }
 
-/* There is one node only. */
 bool spool_node_set_slots(struct spool *spool, spool_node_ask_fn *ask, spool_node_told_fn *told, void *ctx)
 {
-    (void)spool, (void)ask, (void)told, (void)ctx;
-    return false;
+    (void)spool;
+    world.ask = ask;
+    world.told = told;
+    world.slots_ctx = ctx;
+    return world.shares;
 }
 
 void spool_node_add_slots(struct spool *spool, const struct store_slots *slots)
 {
-    (void)spool, (void)slots;
-    fail();
+    (void)spool;
+    assert_true(world.shares);
+    world.added = *slots;
+    world.adds++;
 }
 
 void spool_node_hurry(struct spool *spool)
 {
     (void)spool;
-    fail();
+    assert_true(world.shares);
+    world.hurries++;
 }
 
 struct bytes spool_item_at_hand(const struct spool_item *item, uint64_t offset, size_t len)
@@ -434,32 +451,39 @@ void upstream_pool_halt(struct upstream_pool *pool, bool halted)
 
 void upstream_pool_share(struct upstream_pool *pool, size_t share, size_t allowed)
 {
-    (void)pool, (void)share, (void)allowed;
-    fail();
+    (void)pool;
+    assert_true(world.shares);
+    world.share = share;
+    world.allowed = allowed;
 }
 
 void upstream_pool_set_lacks(struct upstream_pool *pool, void (*fn)(void *ctx), void *ctx)
 {
-    (void)pool, (void)fn, (void)ctx;
-    fail();
+    (void)pool;
+    assert_true(world.shares);
+    world.lacks = fn;
+    world.lacks_ctx = ctx;
 }
 
 void upstream_pool_needs(const struct upstream_pool *pool, struct upstream_needs *needs_r)
 {
-    (void)pool, (void)needs_r;
-    fail();
+    (void)pool;
+    assert_true(world.shares);
+    *needs_r = world.needs;
 }
 
 void upstream_pool_take_turn(struct upstream_pool *pool, bool has_turn)
 {
-    (void)pool, (void)has_turn;
-    fail();
+    (void)pool;
+    assert_true(world.shares);
+    world.has_turn = has_turn;
 }
 
 void upstream_pool_drop(struct upstream_pool *pool)
 {
     (void)pool;
-    fail();
+    assert_true(world.shares);
+    world.drops++;
 }
 
 void upstream_pool_try_now(struct upstream_pool *pool)

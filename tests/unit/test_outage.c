@@ -77,6 +77,22 @@ static void several_at_once_are_one(void **state)
     assert_int_equal(outage.counts[OUTAGE_REFUSED], 2);
 }
 
+/* What connections that stand outlive, and what they do not, are two failures, in whatever order. */
+static void hard_and_soft_are_two(void **state)
+{
+    static const bool second[] = {true, false};
+    (void)state;
+    for (size_t i = 0; i < sizeof second / sizeof second[0]; i++) {
+        begin();
+        failed(1000, OUTAGE_UNREACHED, 0, !second[i]);
+        failed(1001, OUTAGE_UNREACHED, 0, second[i]);
+        assert_int_equal(outage_failures(&outage), 2);
+        assert_int_equal(outage.hard, second[i]);
+        failed(1002, OUTAGE_UNREACHED, 0, second[i]);
+        assert_int_equal(outage_failures(&outage), second[i] ? 2 : 3);
+    }
+}
+
 /* Of several at once: the pause that is asked for counts when it is longer, by whatever it is, and only then. */
 static void the_longer_pause_counts(void **state)
 {
@@ -310,6 +326,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lost_connections_make_no_login_worse),
         cmocka_unit_test(several_at_once_are_one),
+        cmocka_unit_test(hard_and_soft_are_two),
         cmocka_unit_test(the_longer_pause_counts),
         cmocka_unit_test(causes_and_names),
         cmocka_unit_test(a_login_ends_what_it_can),

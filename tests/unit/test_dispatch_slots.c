@@ -1,0 +1,168 @@
+/*
+ * dispatch_slots: what a node asks for of the connections that all nodes share, and what it makes of the answers.
+ */
+#include "dispatch_fixture.h"
+
+static int set_up_several(void **state)
+{
+    int result = set_up(state);
+    world.shares = true;
+    world.answering = true;
+    world.needs.most = 5;
+    return result;
+}
+
+/* One turn of the loop and what it leaves for the next. */
+static void turn(void)
+{
+    for (int i = 0; i < 10; i++) {
+        net_defer(world.loop, stop_loop, world.loop);
+        net_loop_run(world.loop);
+    }
+}
+
+static void answer(struct store_slots slots)
+{
+    slots.account = slots.account == NULL ? "corp" : slots.account;
+    world.told(world.slots_ctx, &slots);
+    turn();
+}
+
+/* Nothing is opened before the first answer; what is asked for until the next one is what there is. */
+static void it_asks_and_heeds(void **state)
+{
+    (void)state;
+    put_on_disk(3);
+    dispatch_start(world.dispatch);
+    assert_int_equal(world.share, 0);
+    assert_int_equal(world.allowed, SIZE_MAX);
+    world.needs.wanted = 3;
+    world.needs.turn = true;
+    world.ask(world.slots_ctx);
+    assert_string_equal(world.added.account, "corp");
+    assert_int_equal(world.added.most, 5);
+    assert_int_equal(world.added.open, 0);
+    assert_int_equal(world.added.wanted, 3);
+    assert_true(world.added.could);
+    assert_true(world.added.wants_turn);
+    answer((struct store_slots){.given = 2, .allowed = 3, .wanted = 3, .could = true, .has_turn = true});
+    assert_int_equal(world.share, 2);
+    assert_int_equal(world.allowed, 3);
+    assert_true(world.has_turn);
+    assert_false(world.halted);
+    world.needs.open = 2;
+    world.ask(world.slots_ctx);
+    assert_int_equal(world.added.open, 2);
+    assert_int_equal(world.share, 2);
+    /* What is said of an account that is not ours any more changes nothing. */
+    answer((struct store_slots){.account = "gone", .given = 5});
+    assert_int_equal(world.share, 2);
+}
+
+/* Who gets none leaves the mail to those who have some, would take it as soon as they leave it, and fetches when one is given. */
+static void it_gets_none(void **state)
+{
+    (void)state;
+    dispatch_start(world.dispatch);
+    turn();
+    answer((struct store_slots){.given = 0, .could = true, .wanted = 1});
+    assert_true(world.halted);
+    unsigned fetches = world.fetches;
+    put_on_disk(1);
+    turn();
+    assert_int_equal(world.fetches, fetches);
+    world.ask(world.slots_ctx);
+    assert_true(world.added.could);
+    answer((struct store_slots){.given = 1, .allowed = 5, .could = true});
+    assert_false(world.halted);
+    assert_true(world.fetches > fetches);
+    assert_int_equal(world.outcome_count, 1);
+    /* One who wants nothing lacks nothing; one for whom something is due that nobody has, does. */
+    answer((struct store_slots){.given = 0, .could = true});
+    assert_false(world.halted);
+    answer((struct store_slots){.given = 0, .could = true, .is_due = true});
+    assert_true(world.halted);
+    answer((struct store_slots){.given = 0, .is_due = true});
+    assert_false(world.halted);
+    fetches = world.fetches;
+    answer((struct store_slots){.given = 1, .could = true, .is_due = true});
+    assert_true(world.fetches > fetches);
+}
+
+/* Who was not heard for too long has none, and what was under way is reset. */
+static void it_loses_all(void **state)
+{
+    (void)state;
+    dispatch_start(world.dispatch);
+    answer((struct store_slots){.given = 2, .allowed = 5, .could = true, .wanted = 1});
+    world.told(world.slots_ctx, NULL);
+    assert_int_equal(world.share, 0);
+    assert_int_equal(world.allowed, 0);
+    assert_int_equal(world.drops, 1);
+    assert_true(world.halted);
+    answer((struct store_slots){.given = 1, .allowed = 5, .could = true, .wanted = 1});
+    assert_false(world.halted);
+}
+
+/* The next beat comes at once when more is wanted than was asked for, when a turn is wanted or over, and when one ends that others wait for. */
+static void it_hurries(void **state)
+{
+    (void)state;
+    dispatch_start(world.dispatch);
+    world.needs.wanted = 1;
+    world.lacks(world.lacks_ctx);
+    assert_int_equal(world.hurries, 1);
+    world.ask(world.slots_ctx);
+    world.lacks(world.lacks_ctx);
+    assert_int_equal(world.hurries, 1);
+    world.needs.turn = true;
+    world.lacks(world.lacks_ctx);
+    assert_int_equal(world.hurries, 2);
+    world.needs.open = 3;
+    world.ask(world.slots_ctx);
+    answer((struct store_slots){.given = 3, .allowed = 2, .could = true, .wanted = 1});
+    world.lacks(world.lacks_ctx);
+    assert_int_equal(world.hurries, 2);
+    world.needs.open = 2;
+    world.lacks(world.lacks_ctx);
+    assert_int_equal(world.hurries, 3);
+    world.lacks(world.lacks_ctx);
+    assert_int_equal(world.hurries, 3);
+}
+
+/* Paused by a server that is down, or draining, it would take nothing that others leave. */
+static void it_could_not(void **state)
+{
+    (void)state;
+    put_on_disk(1);
+    world.answer.account = true;
+    fault_set(&world.answer.fault, FAULT_TEMP, "connect", "connect", "connection refused");
+    upstream_config.retry_initial = upstream_config.retry_maximum = 60000;
+    world.stop_after = 1;
+    dispatch_start(world.dispatch);
+    net_loop_run(world.loop);
+    world.ask(world.slots_ctx);
+    assert_false(world.added.could);
+    answer((struct store_slots){.given = 0, .could = true, .wanted = 1});
+    world.ask(world.slots_ctx);
+    assert_false(world.added.could);
+    upstream_config.retry_initial = 20;
+    upstream_config.retry_maximum = 40;
+    world.append_count = 0; /* they are answered */
+    dispatch_drain(world.dispatch, 1000, on_drained, NULL);
+    net_loop_run(world.loop);
+    world.ask(world.slots_ctx);
+    assert_false(world.added.could);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(it_asks_and_heeds, set_up_several, tear_down),
+        cmocka_unit_test_setup_teardown(it_gets_none, set_up_several, tear_down),
+        cmocka_unit_test_setup_teardown(it_loses_all, set_up_several, tear_down),
+        cmocka_unit_test_setup_teardown(it_hurries, set_up_several, tear_down),
+        cmocka_unit_test_setup_teardown(it_could_not, set_up_several, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
