@@ -1,9 +1,10 @@
-/* engine/smtpd_replies: what is counted of the answers that are given. */
+/* engine/smtpd_replies: what is counted of the answers that are given; and engine/smtpd_engine outside of a transaction. */
 #include "test.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/smtpd_engine.h"
 #include "engine/smtpd_replies.h"
 
 /* By its code; refusals by their row, too. What is no code of SMTP is in no count, and nobody need count. */
@@ -34,8 +35,29 @@ static void test_tally(void **state)
     }
 }
 
+/* Outside of a transaction there is no envelope; whoever stops an engine twice, or starts one that goes, changes nothing. */
+static void test_stopped_outside_of_a_transaction(void **state)
+{
+    const struct smtpd_engine_options options = {.hostname = "gw.example.net"};
+    (void)state;
+    struct smtpd_engine *engine = smtpd_engine_new(&options, 1000);
+    assert_non_null(engine);
+    assert_null(smtpd_engine_envelope(engine));
+    uint64_t deadline = smtpd_engine_deadline(engine);
+    smtpd_engine_stop(engine, 2000, false);
+    assert_int_equal(smtpd_engine_deadline(engine), deadline);
+    smtpd_engine_stop(engine, 3000, true);
+    assert_int_equal(smtpd_engine_deadline(engine), UINT64_MAX);
+    smtpd_engine_stop(engine, 4000, true);
+    assert_int_equal(smtpd_engine_deadline(engine), UINT64_MAX);
+    smtpd_engine_stop(engine, 5000, false);
+    assert_int_not_equal(smtpd_engine_deadline(engine), UINT64_MAX);
+    smtpd_engine_free(&engine);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tally)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tally),
+                                       cmocka_unit_test(test_stopped_outside_of_a_transaction)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,6 +102,27 @@ static void test_change_while_closing(void **state)
     fixture_open(fixture);
 }
 
+/* Nothing has gone where that could not be written. */
+static void test_divert_fails(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct mail_trouble trouble = {.down = true, .down_ms = 5000, .patience_ms = 1000};
+    const char *known = "elsewhere";
+    fixture->takes = false;
+    fixture->fallback = "elsewhere";
+    commit_and_wait(fixture, "stays", 1);
+    assert_int_equal(fetch(fixture, 1), 1); /* behind what was given back */
+    finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+    door.commits_fail = 1;
+    door.fail_kind = STORE_DIVERT;
+    spool_divert(fixture->spool, "corp", &known, 1, &trouble, on_diverted, fixture);
+    run_until(fixture, &fixture->failures, 1);
+    assert_string_equal(fixture->fault.code, "eio");
+    assert_int_equal(fixture->diverted, 0);
+    assert_int_equal(fetch(fixture, 1), 1);
+    finish_all(fixture);
+}
+
 /* So do the diversion of many and the erasing of one address' mail; what went is told. */
 static void test_divert_while_closing(void **state)
 {
@@ -647,6 +668,7 @@ int main(void)
         TEST(test_beside_a_change),
         TEST(test_changes_fail),
         TEST(test_change_while_closing),
+        TEST(test_divert_fails),
         TEST(test_divert_while_closing),
         TEST(test_beside_a_message),
         TEST(test_too_much_is_said),
