@@ -232,7 +232,8 @@ static struct spool *spool_new(struct net_loop *loop, const struct spool_options
     list_init(&spool->stalled);
     list_init(&spool->limbo);
     spool->upstreams = map_new(UPSTREAMS_MAX, NULL);
-    spool->marks = map_new(SPOOL_MARKS_MAX, NULL);
+    spool->marks = map_new(SIZE_MAX / 4, NULL);
+    list_init(&spool->marks_aged);
     return spool;
 }
 
@@ -394,7 +395,7 @@ static void tear_down(struct spool *spool)
         spool->store->ops->close(spool->store);
     }
     map_free(&spool->upstreams, free_upstream);
-    map_free(&spool->marks, free);
+    map_free(&spool->marks, spool_mark_free);
     free((char *)(uintptr_t)spool->options.path);
     free((char *)(uintptr_t)spool->options.node);
     /* It may hold a password. */

@@ -5,7 +5,9 @@
  * It is written with what is handed out, because after a crash nobody else knows it: engine/doubt.h says what it is
  * good for. So that it is known for the first that is handed out behind a start, too, it is written by itself now and
  * then, as a memo (spool_memo.h) of a name that no upstream has. That costs no sync: an older mark is as true, so it
- * rides with the next group, and it is written again only after SPOOL_MARK_STEP UIDs.
+ * rides with the next group, and it is written again only after SPOOL_MARK_STEP UIDs. Of more than SPOOL_MARKS_MAX
+ * folders the one that got no mail for longest is forgotten, here and in the store: what is not known costs a look at
+ * more mail, and a mark that nobody keeps up would be wrong behind a server that was set back.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,10 +28,21 @@ static bool key_of(struct buf *key, const char *upstream, const char *folder)
 }
 
 struct known {
+    struct list aged; /* a folder's: on spool->marks_aged */
+    char *upstream, *folder;
     struct doubt_mark mark;
     unsigned place;
     struct doubt_mark written; /* what the store has of it */
+    bool is_stored;            /* the store has something of it */
 };
+
+void spool_mark_free(void *value)
+{
+    struct known *known = value;
+    free(known->upstream);
+    free(known->folder);
+    free(known);
+}
 
 /* A mark on its way to the store. */
 struct mark_job {
@@ -49,26 +62,6 @@ static struct known *find_mark(const struct spool *spool, const char *upstream, 
     return known;
 }
 
-/* The same, made with nothing known when it is new; NULL: the name is too long. */
-static struct known *find_or_make_mark(struct spool *spool, const char *upstream, const char *folder)
-{
-    struct buf key;
-    struct known *kept = NULL;
-    if (key_of(&key, upstream, folder)) {
-        kept = map_get(spool->marks, buf_bytes(&key));
-        if (kept == NULL && map_count(spool->marks) >= SPOOL_MARKS_MAX) {
-            map_free(&spool->marks, free);
-            spool->marks = map_new(SPOOL_MARKS_MAX, NULL);
-        }
-        if (kept == NULL) {
-            kept = expect_calloc(1, sizeof *kept);
-            EXPECT(map_set(spool->marks, buf_bytes(&key), kept) == 0);
-        }
-    }
-    buf_done(&key);
-    return kept;
-}
-
 /* ---- over a restart ---- */
 
 static void mark_done(struct spool *spool, struct spool_job *base)
@@ -85,20 +78,69 @@ static void mark_done(struct spool *spool, struct spool_job *base)
     free(job);
 }
 
+/* mark: NULL: it is forgotten. */
 static void write_mark(struct spool *spool, const char *upstream, const char *folder, const struct doubt_mark *mark)
 {
     struct mark_job *job = expect_calloc(1, sizeof *job);
-    const struct doubt doubt = {.mark = *mark};
     size_t size = strlen(upstream) + strlen(folder) + 2;
     job->upstream = expect_strdup(upstream);
     job->folder = expect_strdup(folder);
     job->name = expect_calloc(1, size);
     snprintf(job->name, size, "%s%c%s", upstream, SEPARATOR, folder);
     job->text = expect_calloc(1, DOUBT_TEXT_MAX);
-    doubt_write(&doubt, job->text);
+    if (mark != NULL) {
+        const struct doubt doubt = {.mark = *mark};
+        doubt_write(&doubt, job->text);
+    }
     job->job = (struct spool_job){.done = mark_done,
                                   .op = {.kind = STORE_MEMO, .memo = {.upstream = job->name, .text = job->text}}};
     spool_ride(spool, &job->job);
+}
+
+/* ---- as many as are remembered ---- */
+
+static void forget_oldest(struct spool *spool)
+{
+    struct known *oldest = LIST_ITEM(list_take(&spool->marks_aged), struct known, aged);
+    struct buf key;
+    if (oldest->is_stored) {
+        write_mark(spool, oldest->upstream, oldest->folder, NULL);
+    }
+    EXPECT(key_of(&key, oldest->upstream, oldest->folder) && map_remove(spool->marks, buf_bytes(&key)) == oldest);
+    buf_done(&key);
+    spool->mark_count--;
+    spool_mark_free(oldest);
+}
+
+/* What is known of an account stays: there are no more of them than upstreams. */
+static struct known *make_mark(struct spool *spool, struct bytes key, const char *upstream, const char *folder)
+{
+    struct known *known = expect_calloc(1, sizeof *known);
+    list_init(&known->aged);
+    known->upstream = expect_strdup(upstream);
+    known->folder = expect_strdup(folder);
+    if (folder[0] != '\0' && spool->mark_count == SPOOL_MARKS_MAX) {
+        forget_oldest(spool);
+    }
+    if (folder[0] != '\0') {
+        list_append(&spool->marks_aged, &known->aged);
+        spool->mark_count++;
+    }
+    EXPECT(map_set(spool->marks, key, known) == 0);
+    return known;
+}
+
+/* What is kept under the key, made with nothing known when it is new; NULL: the name is too long. */
+static struct known *find_or_make_mark(struct spool *spool, const char *upstream, const char *folder)
+{
+    struct buf key;
+    struct known *known = NULL;
+    if (key_of(&key, upstream, folder)) {
+        known = map_get(spool->marks, buf_bytes(&key));
+        known = known != NULL ? known : make_mark(spool, buf_bytes(&key), upstream, folder);
+    }
+    buf_done(&key);
+    return known;
 }
 
 /* Whether what the store has would leave too much to look at, or is of another mailbox. */
@@ -119,14 +161,14 @@ bool spool_mark_take(struct spool *spool, const char *name, const char *text)
     }
     char *only = expect_strdup(name);
     only[upstream.len] = '\0';
-    bool has_room = map_count(spool->marks) < SPOOL_MARKS_MAX;
+    bool has_room = spool->mark_count < SPOOL_MARKS_MAX;
     struct known *known = has_room ? find_or_make_mark(spool, only, only + upstream.len + 1) : NULL;
     if (known != NULL && known->written.validity == 0) {
         struct doubt doubt;
         doubt_read(&doubt, bytes_of(text));
         known->written = doubt.mark;
         known->mark = known->mark.validity == 0 ? doubt.mark : known->mark; /* what is known here is newer */
-        spool->marks_written++;
+        known->is_stored = true;
     }
     free(only);
     return true;
@@ -140,10 +182,11 @@ void spool_set_mark(struct spool *spool, const char *upstream, const char *folde
         return;
     }
     known->mark = *mark;
-    bool is_new = known->written.validity == 0;
-    if (is_worth_writing(known) && (!is_new || spool->marks_written < SPOOL_MARKS_MAX)) {
-        spool->marks_written += is_new;
+    list_remove(&known->aged);
+    list_append(&spool->marks_aged, &known->aged);
+    if (is_worth_writing(known)) {
         known->written = *mark;
+        known->is_stored = true;
         write_mark(spool, upstream, folder, mark);
     }
 }

@@ -20,7 +20,8 @@
 #include "store/store_ask.h"
 #include "store/store_batch.h"
 
-/* Folders whose marks are remembered; beyond, all are forgotten: their next look has more to look at. */
+/* Folders whose marks are remembered; beyond, the one that got no mail for longest is forgotten: its next look has more
+ * to look at. */
 #define SPOOL_MARKS_MAX 10000
 /* A mark is written when it is new, and again when it has come so many UIDs further: an older one is as true. */
 #define SPOOL_MARK_STEP 1000
@@ -91,6 +92,7 @@ MUST_USE struct spool_item *spool_item_new(void);
 /* Before it is handed out: what is known of its folder goes into its doubt, unless that is open. */
 void spool_item_mark(struct spool *spool, struct spool_item *item);
 /* Takes up a memo that a mark was written as; false: it is none. */
+void spool_mark_free(void *value);
 MUST_USE bool spool_mark_take(struct spool *spool, const char *name, const char *text);
 /* Makes its id of the envelope's and the delivery's number. */
 void spool_item_name(struct spool_item *item);
@@ -148,8 +150,9 @@ struct spool {
     struct spool_counts counts;
     struct histogram commit_time;
     struct map *upstreams;
-    struct map *marks;    /* see spool_mark.c */
-    size_t marks_written; /* folders whose marks the store has, at most SPOOL_MARKS_MAX */
+    struct map *marks;      /* see spool_mark.c */
+    struct list marks_aged; /* of those, folders', the longest without mail first ... */
+    size_t mark_count;      /* ... and how many, at most SPOOL_MARKS_MAX */
     size_t cached;
 
     struct spool_pause pause; /* of all upstreams */

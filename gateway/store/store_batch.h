@@ -192,7 +192,7 @@ void store_divert_note(const struct store_divert *divert, const struct store_div
 /* The same for a FINISH with `instead`. */
 void store_finish_note(const struct store_finish *finish, char note[STORE_NOTE_MAX]);
 
-/* MEMO: a text that is found again after a restart, for each upstream. After. */
+/* MEMO: a text that is found again after a restart, for each upstream; "" forgets it. After. */
 struct store_memo {
     const char *upstream, *text;
 };

@@ -603,7 +603,7 @@ static void make_small(struct twice *twice)
         op.heard.id = arena_printf(w.arena, "M%u", (unsigned)random_below(w.ids + 1));
         break;
     case 0:
-        op.memo = (struct store_memo){"corp", ONE_OF("slow", "fast")};
+        op.memo = (struct store_memo){"corp", ONE_OF("slow", "fast", "")};
         break;
     case 1:
         op.kind = STORE_PAUSE;

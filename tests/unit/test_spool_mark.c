@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "spool/spool_memo.h"
+#include "spool/spool_private.h"
 
 static const struct doubt_mark first = {.validity = 7, .next = 12, .account = "relay", .folder = "In"};
 
@@ -91,8 +92,8 @@ static void test_costs_no_group(void **state)
     assert_int_equal(counts(fixture).syncs - before, plain);
 }
 
-/* Names that are too long to be remembered have no mark, and of so many folders only the last are known: those that were written before are known behind a start. */
-static void test_bounds(void **state)
+/* Names that are too long to be remembered have no mark. */
+static void test_long_names(void **state)
 {
     struct fixture *fixture = *state;
     static char name[5000];
@@ -103,26 +104,51 @@ static void test_bounds(void **state)
     commit_and_wait(fixture, "of a long folder", 1);
     assert_null(fixture->items[0]->delivery.doubt);
     finish_and_wait(fixture, SPOOL_FILED, 0);
-    fixture->folder = NULL;
-    for (unsigned i = 0; i < 10001; i++) {
-        char folder[20];
-        snprintf(folder, sizeof folder, "f%u", i);
-        spool_set_mark(fixture->spool, "corp", folder, &first);
+}
+
+/* Sets the marks of folders from..to - 1. */
+static void set_marks(struct fixture *fixture, unsigned from, unsigned to)
+{
+    for (unsigned i = from; i < to; i++) {
+        const struct doubt_mark mark = {.validity = i + 1, .next = 12, .account = "relay"};
+        char folder[40];
+        snprintf(folder, sizeof folder, "F%u", i);
+        spool_set_mark(fixture->spool, "corp", folder, &mark);
     }
-    fixture->folder = "f1";
-    commit_and_wait(fixture, "forgotten", 1);
-    assert_null(fixture->items[0]->delivery.doubt);
-    finish_and_wait(fixture, SPOOL_FILED, 0);
-    fixture->folder = "f10000";
-    commit_and_wait(fixture, "known", 1);
-    assert_non_null(fixture->items[0]->delivery.doubt);
-    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
+static void expect_folder_mark(struct fixture *fixture, const char *folder, const char *text)
+{
+    fixture->folder = folder;
+    expect_mark(fixture, text);
+}
+
+/* One folder more than are remembered: the one without mail for longest is forgotten, here and in the store; what is
+ * known of the account stays. */
+static void test_as_many_as_are_remembered(void **state)
+{
+    struct fixture *fixture = *state;
+    spool_set_origin(fixture->spool, "corp", "relay", 5);
+    set_marks(fixture, 0, SPOOL_MARKS_MAX);
+    set_marks(fixture, 0, 1); /* mail again: the next one is the oldest now */
+    set_marks(fixture, SPOOL_MARKS_MAX, SPOOL_MARKS_MAX + 1);
+    for (int start = 0; start < 2; start++) {
+        expect_folder_mark(fixture, "F0", "uidvalidity=1 uidnext=12 account=relay place=5");
+        expect_folder_mark(fixture, "F1", "account=relay place=5");
+        expect_folder_mark(fixture, "F2", "uidvalidity=3 uidnext=12 account=relay place=5");
+        expect_folder_mark(fixture, "F10000", "uidvalidity=10001 uidnext=12 account=relay place=5");
+        fixture_reopen(fixture);
+        spool_set_origin(fixture->spool, "corp", "relay", 5);
+    }
+    /* The store has no more rows than are remembered: each of the others came back. */
+    set_marks(fixture, SPOOL_MARKS_MAX + 1, SPOOL_MARKS_MAX + 2);
     fixture_reopen(fixture);
-    fixture->folder = "f1";
-    commit_and_wait(fixture, "known again", 1);
-    assert_string_equal(fixture->items[0]->delivery.doubt, "uidvalidity=7 uidnext=12 account=relay folder=In");
-    finish_and_wait(fixture, SPOOL_FILED, 0);
-    fixture->folder = NULL;
+    unsigned known = 0;
+    for (struct list *link = fixture->spool->marks_aged.next; link != &fixture->spool->marks_aged; link = link->next) {
+        known++;
+    }
+    assert_int_equal(known, SPOOL_MARKS_MAX);
+    assert_int_equal(fixture->spool->mark_count, SPOOL_MARKS_MAX);
 }
 
 int main(void)
@@ -130,8 +156,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_is_known_behind_a_start, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_is_known_behind_a_crash, fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_as_many_as_are_remembered, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_when_it_is_written, fixture_set_up, fixture_tear_down),
-        cmocka_unit_test_setup_teardown(test_bounds, fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_long_names, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_costs_no_group, fixture_set_up, fixture_tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -303,11 +303,14 @@ int local_index_each_memo(struct local_index *index, int (*fn)(void *ctx, const 
 
 int local_index_set_memo(struct local_index *index, const char *upstream, const char *text, struct fault *fault)
 {
-    sqlite3_stmt *st = local_sql_statement(index, SET_MEMO, fault);
+    bool is_dropped = text[0] == '\0';
+    sqlite3_stmt *st = local_sql_statement(index, is_dropped ? DROP_MEMO : SET_MEMO, fault);
     if (st == NULL) {
         return -1;
     }
     bind_text(st, 1, upstream);
-    bind_text(st, 2, text);
+    if (!is_dropped) {
+        bind_text(st, 2, text);
+    }
     return local_sql_run(index, st, fault);
 }

@@ -66,6 +66,7 @@ enum statement {
     RESUME,
     MEMOS,
     SET_MEMO,
+    DROP_MEMO,
     ADD_WORDS,
     REMOVE_WORDS,
     CLEAR_WORDS,

@@ -107,6 +107,7 @@ static const char *const sql[STATEMENTS] = {
     [RESUME] = "DELETE FROM pause WHERE upstream = ?1 OR ?1 = ''",
     [MEMOS] = "SELECT upstream, text FROM memo",
     [SET_MEMO] = "INSERT OR REPLACE INTO memo (upstream, text) VALUES (?1, ?2)",
+    [DROP_MEMO] = "DELETE FROM memo WHERE upstream = ?1",
     [ADD_WORDS] = "INSERT INTO words (rowid, subject, sender, reader) VALUES (?1, ?2, ?3, ?4)",
     [REMOVE_WORDS] = "INSERT INTO words (words, rowid, subject, sender, reader) VALUES ('delete', ?1, ?2, ?3, ?4)",
     [CLEAR_WORDS] = "INSERT INTO words (words) VALUES ('delete-all')",

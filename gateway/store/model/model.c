@@ -351,7 +351,7 @@ static void run_op(struct model *model, struct store_op *op)
         model_divert(model, &op->divert);
         break;
     case STORE_MEMO:
-        set_entry(model->memos, op->memo.upstream, op->memo.text);
+        set_entry(model->memos, op->memo.upstream, op->memo.text[0] != '\0' ? op->memo.text : NULL);
         break;
     case STORE_PAUSE:
         set_pause(model, &op->pause);

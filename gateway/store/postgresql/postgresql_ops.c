@@ -282,6 +282,9 @@ static int send_memo(struct postgresql *pg, struct store_op *op, struct fault *f
 {
     struct postgresql_values values = new_values(pg);
     postgresql_add_text(&values, op->memo.upstream);
+    if (op->memo.text[0] == '\0') {
+        return postgresql_op_send(pg, op, 0, "DELETE FROM memo WHERE upstream = $1", &values, fault);
+    }
     postgresql_add_text(&values, op->memo.text);
     return postgresql_op_send(pg, op, 0, "SELECT set_memo($1, $2)", &values, fault);
 }
