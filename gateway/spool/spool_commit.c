@@ -144,7 +144,7 @@ static void write_meta(struct commit_job *commit, const struct mail_envelope *en
         add->rows[i] = store_row_of(&deliveries[i], envelope->from, meta);
         ends[i] = meta->len;
     }
-    buf_append_text(meta, "]}");
+    buf_append_text(meta, add->waits_ms > 0 ? "],\"unheard\":true}" : "]}");
     add->meta = buf_bytes(meta);
     add->envelope = bytes_slice(add->meta, start, end - start);
     for (size_t i = 0; i < count; i++) {

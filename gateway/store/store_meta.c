@@ -509,3 +509,11 @@ int store_meta_read(struct bytes json, struct arena *arena, struct mail_envelope
     *count_r = count;
     return 0;
 }
+
+bool store_meta_is_unheard(struct bytes json)
+{
+    json_t *root = parse(json, NULL);
+    bool is_unheard = root != NULL && json_is_true(json_object_get(root, "unheard"));
+    json_decref(root);
+    return is_unheard;
+}

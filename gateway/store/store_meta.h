@@ -3,7 +3,10 @@
  *
  * The meta of a record holds both, so that the index can be rebuilt from the segments alone:
  *
- *   {"envelope":{...},"deliveries":[{...},{...}]}
+ *   {"envelope":{...},"deliveries":[{...},{...}],"unheard":true}
+ *
+ * unheard: its sender waits for the upstreams' answer, and what he brings again is this message (waits_ms of
+ * ADD_MESSAGE); whether he has heard it since, the record does not know.
  *
  * The index keeps the envelope's and each delivery's object apart. Members that say nothing (NULL, 0, false, no items)
  * are left out; unknown ones are ignored when reading, so that a later mailweir may add some.
@@ -37,5 +40,7 @@ MUST_USE int store_meta_read_delivery(struct bytes json, struct arena *arena, st
 /* A record's whole meta. */
 MUST_USE int store_meta_read(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r,
                              struct mail_delivery **deliveries_r, size_t *count_r, struct fault *fault);
+/* Whether a record's whole meta says "unheard". */
+bool store_meta_is_unheard(struct bytes json);
 
 #endif

@@ -43,6 +43,53 @@ def test_index_is_lost_in_doubt(world):
     end(gateway, [fake], 1, "found")
 
 
+def test_he_brings_it_again_behind_a_lost_index(world):
+    """A sender who heard 451 brings it again before the index is lost and afterwards, over the same doubt: it is that message, looked for by the id that it went out with."""
+    if not world.on_disk:
+        return
+    state, fault = lost_answer()
+    fake = FakeImap(world, fault=fault)
+    gateway = fake.configure(world.mailweir(None), retry=RETRY)
+    listener(gateway).update(acknowledge="delivered", timeouts={"acknowledge": "2s"})
+    gateway.start()
+    octets = message("one")
+    assert send(gateway, octets)[0] == 451 and len(fake.ids()) == 1
+    assert send(gateway, octets)[0] == 451
+    gateway.kill()
+    lose_index(gateway)
+    gateway.start()
+    assert gateway.events("ready")[0]["waiting"] == 1
+    assert send(gateway, octets)[0] == 451
+    state["up"] = True
+    wait(lambda: send(gateway, octets)[0] == 250, "250 for what was there")
+    assert fake.appends == 1 and len(fake.ids()) == 1, fake.ids()
+    gateway.stop()
+
+
+def test_rest_is_filed_behind_a_lost_index(world):
+    """One of two targets has it, the other was away, and the index is lost before he brings it again."""
+    if not world.on_disk:
+        return
+    state = {"away": True}
+    fake = FakeImap(world)
+    other = FakeImap(world, fault=lambda step, session, **facts: "stall" if step == "greeting" and state["away"] else None)
+    gateway = fake.configure(world.mailweir(None, [{"name": "both", "then": [{"fileinto": {"upstream": "corp", "folder": "INBOX"}},
+                                                                             {"fileinto": {"upstream": "other", "folder": "INBOX"}}]}]), retry=RETRY)
+    gateway.configuration["upstreams"]["other"] = {**gateway.upstream, "address": f"127.0.0.1:{other.port}"}
+    listener(gateway).update(acknowledge="delivered", timeouts={"acknowledge": "2s"})
+    gateway.start()
+    octets = message("both")
+    assert send(gateway, octets)[0] == 451 and len(fake.ids()) == 1
+    gateway.kill()
+    lose_index(gateway)
+    gateway.start()
+    state["away"] = False
+    other.release.set()
+    wait(lambda: send(gateway, octets)[0] == 250, "250 for both")
+    assert (len(fake.ids()), len(other.ids())) == (1, 1)
+    gateway.stop()
+
+
 def test_index_is_lost_behind_a_repeat(world):
     """A sender who heard 451 brought it again, so its body lies in a record of another name. It is the first one's message all the same."""
     if not world.on_disk:

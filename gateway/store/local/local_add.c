@@ -70,6 +70,13 @@ static void undo_decisions(struct local *local, const struct store_add *add, con
     }
 }
 
+/* The record of a repeat is of another name than its message: without this, an index that is made anew would take it
+ * for another message. */
+static void note_repeat(struct local *local, const struct store_add *add)
+{
+    local_journal_line(&local->decisions, json_pack("{s:s, s:s}", "id", add->twin, "adopted", add->id));
+}
+
 /* Whether the sender comes again with what he has not heard yes about: 1, and what was dropped of it is due again; 0;
  * or -1 with a fault. */
 static int find_unheard(struct local *local, struct store_add *add, struct fault *fault)
@@ -92,9 +99,8 @@ static int find_unheard(struct local *local, struct store_add *add, struct fault
     if (reopened.reopened > 0) {
         undo_decisions(local, add, add->twin);
     }
+    note_repeat(local, add);
     if (reopened.adopted) {
-        /* The record is of another name: without this, an index that is made anew would take it for another message. */
-        local_journal_line(&local->decisions, json_pack("{s:s, s:s}", "id", add->twin, "adopted", add->id));
         local->next.messages++;
         local_batch_lives(local, &add->place, false);
     }
@@ -112,6 +118,7 @@ static int find_twin(struct local *local, struct store_add *add, struct fault *f
     int got = local_index_find_print(local->index, add->print, &add->place, since_ms, &id, &add->twin_open, fault);
     if (got == 1) {
         snprintf(add->twin, sizeof add->twin, "%s", id);
+        note_repeat(local, add);
         got = retry_dead(local, add, fault);
     }
     return got;

@@ -4,7 +4,8 @@
  *
  *   <checksum, 16 hexadecimal digits> {"id": "<message>", "number": 2, "state": "held" | "waiting" | "dropped" |
  * "moved"} <checksum> {"id": "<message>", "deliveries": [...]}          the message was rerouted: these were added
- *   <checksum> {"id": "<message>", "adopted": "<message>"}    its body is that of the second one's record from here on
+ *   <checksum> {"id": "<message>", "adopted": "<message>"}    the second one's record is a repeat of the first, whose
+ * body may have become its own
  *   <checksum> {"upstream": "corp", "paused": true, "since_ms": …, "by": "anna"}     "": all of them
  *
  * The records of the segments tell what was decided when a message came; this tells what became of it by hand, so that

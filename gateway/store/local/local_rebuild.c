@@ -31,6 +31,7 @@ struct rebuild {
     sqlite3_stmt *old_seq;   /* of a message by id */
     uint64_t segment, last_segment, next_message;
     struct map *adopted; /* see local_restore_adopted() */
+    bool is_unheard;     /* the record that is taken says so: store_meta_is_unheard() */
     struct local_durable *durable;
     struct local_record last; /* of the segment, of the latest group so far */
     struct net_file *file;
@@ -168,6 +169,7 @@ static int add_delivery(struct rebuild *rebuild, uint64_t message, const struct 
     return result;
 }
 
+/* Whoever brought it and has not heard of it brings it again: by its print it is this message then. */
 static int add_message(struct rebuild *rebuild, uint64_t message, const struct mail_envelope *envelope,
                        const struct store_place *place, unsigned open)
 {
@@ -182,6 +184,8 @@ static int add_message(struct rebuild *rebuild, uint64_t message, const struct m
         .open = open,
         .sender = envelope->from,
         .message_id = envelope->message_id,
+        .print = store_print_of(envelope),
+        .unheard_ms = rebuild->is_unheard ? envelope->received_ms : 0,
         .envelope = buf_bytes(&text),
     };
     int result = local_index_add_message(rebuild->index, &row, rebuild->fault);
@@ -250,7 +254,6 @@ static int take_record(struct rebuild *rebuild, uint64_t at, const struct local_
     struct mail_envelope envelope;
     struct mail_delivery *deliveries;
     size_t count;
-    int result = 0;
     const struct store_place place = {rebuild->segment, at, local_record_size(record), record->body_len,
                                       record->body_sum};
     ptrdiff_t got =
@@ -258,13 +261,16 @@ static int take_record(struct rebuild *rebuild, uint64_t at, const struct local_
     if (got != (ptrdiff_t)text.len || store_sum_of(text) != record->meta_sum ||
         store_meta_read(text, arena, &envelope, &deliveries, &count, NULL) != 0) {
         report_damage(rebuild, at, "an envelope does not match its checksum");
-    } else if (!body_is_whole(rebuild, at, record)) {
+        arena_free(&arena);
+        free(meta);
+        return 0;
+    }
+    rebuild->is_unheard = store_meta_is_unheard(text);
+    if (!body_is_whole(rebuild, at, record)) {
         report_damage(rebuild, at,
                       "a body does not match its checksum; its envelope is kept and it becomes a dead letter");
-        result = add_found(rebuild, &envelope, deliveries, count, &place);
-    } else {
-        result = add_found(rebuild, &envelope, deliveries, count, &place);
     }
+    int result = add_found(rebuild, &envelope, deliveries, count, &place);
     arena_free(&arena);
     free(meta);
     return result;
