@@ -317,7 +317,10 @@ static void judge_refusal(struct imapc_engine *engine, const struct imap_reply *
     engine->utf8_plain = engine->utf8_plain || no_utf8;
     append->again_due = no_utf8;
     if (!no_utf8 && may_be_keywords(engine, &refusal)) {
-        engine->result.bare = engine->result.doubtful; /* it is looked for before that */
+        /* It is looked for before it goes out a second time, whatever the refusal says: some servers complain of a
+         * flag and keep the message. */
+        engine->result.doubtful = append->reached > 0 && !engine->options.plain_refusals_certain;
+        engine->result.bare = engine->result.doubtful;
         append->without_keywords = append->again_due = !engine->result.doubtful;
     }
 }

@@ -29,6 +29,7 @@ class Odd:
     session = Session
     copies, notes = 1, ("found",)
     prefix = b""          # what the message begins with
+    flags = ()            # that it is filed with
 
     def __init__(self, world):
         self.fake = FakeImap(world, fault=self.fault, session=self.session)
@@ -234,6 +235,25 @@ class RefusedAsBusyAndKept(RefusedAndKept):
     words = "NO server busy"
 
 
+class RefusedForAFlagAndKept(RefusedAndKept):
+    """It would go again without its keyword at once: not before a look."""
+    words, flags = "NO [CANNOT] no such keyword here", ("ticket",)
+
+
+class RefusedForAFlagAsBadAndKept(RefusedForAFlagAndKept):
+    words = "BAD [CLIENTBUG] flag"
+
+
+class RefusedForAFlag(RefusedForAFlagAndKept):
+    """And this one means it."""
+    kept, notes = False, ("",)
+
+    def fault(self, step, session, **facts):
+        refused = step == "append-end" and "ticket" in facts["items"][0][1]
+        self.done = self.done or refused
+        return self.words if refused else None
+
+
 class RefusedForUnavailableAndKept(RefusedAndKept):
     words = "NO [UNAVAILABLE] later"
 
@@ -268,7 +288,8 @@ class BeginsWithBody(Odd):
 
 
 KINDS = [BeginsWithBlank, BeginsWithTab, BeginsWithIds, BeginsWithBody, OtherValidityInOk, OtherValidityInOkAndGone, UidOfAnotherFolder, SetBack, SameUidTwice, Noise, LostInTheLook, PuzzledInTheLook, RefusesTheLook, ForgetsTheLook, NotSelectable, Unreadable, NoBound, SameUidAgain,
-         ExpungedInTheLook, RefusedAndKept, RefusedAsLockedAndKept, RefusedAsBusyAndKept, RefusedForUnavailableAndKept, RefusedForServerbugAndKept, FewerUids]
+         ExpungedInTheLook, RefusedAndKept, RefusedAsLockedAndKept, RefusedAsBusyAndKept, RefusedForAFlagAndKept, RefusedForAFlagAsBadAndKept, RefusedForAFlag,
+         RefusedForUnavailableAndKept, RefusedForServerbugAndKept, FewerUids]
 
 
 def send(gateway, name, odd, number):
@@ -289,7 +310,7 @@ def check(gateway, name, odd):
 def test_odd_servers(world):
     odds = {kind.__name__.lower(): kind(world) for kind in KINDS}
     gateway = world.mailweir(None, [{"name": name, "if": {"field": "to", "is": f"{name}@example.net"},
-                                     "then": [{"fileinto": {"upstream": name, "folder": "INBOX"}}, {"stop": True}]} for name in odds])
+                                     "then": [{"fileinto": {"upstream": name, "folder": "INBOX", "flags": list(odd.flags)}}, {"stop": True}]} for name, odd in odds.items()])
     for name, odd in odds.items():
         gateway.configuration["upstreams"][name] = {**gateway.upstream, "address": f"127.0.0.1:{odd.fake.port}", "tls": {"mode": "none"}, "retry": RETRY, "connections": 1}
     gateway.start()

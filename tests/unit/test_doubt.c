@@ -463,8 +463,31 @@ static void test_names(void **state)
     assert_int_equal(strlen(kept), 17);
     assert_string_not_equal(kept, one);
     assert_false(doubt_name_read(kept, back));
+    /* The longest that is kept whole, and the next one. */
+    doubt_name(kept, bytes_at(long_name, DOUBT_NAME_MAX - 3));
+    assert_int_equal(strlen(kept), DOUBT_NAME_MAX - 3);
+    doubt_name(kept, bytes_at(long_name, DOUBT_NAME_MAX - 2));
+    assert_int_equal(kept[0], '#');
+    /* The print is of each octet of the name, and of none behind it. */
+    doubt_name(kept, bytes_at(long_name, 300));
+    long_name[300] = 'y';
+    doubt_name(one, bytes_at(long_name, 300));
+    assert_string_equal(kept, one);
+    long_name[0] = 'y';
+    doubt_name(one, bytes_at(long_name, 300));
+    assert_string_not_equal(kept, one);
+    /* One that somebody else wrote, longer than any of ours. */
+    long_name[299] = '\0';
+    memset(back, 'z', sizeof back);
+    assert_true(doubt_name_read(long_name, back));
+    assert_int_equal(strlen(back), DOUBT_NAME_MAX - 1);
     assert_false(doubt_name_read("", back));
     assert_false(doubt_name_read("a%2", back));
+    assert_true(doubt_name_read("%39%79%6a", back));
+    assert_string_equal(back, "9yj");
+    assert_false(doubt_name_read("%3:", back));
+    assert_false(doubt_name_read("%/3", back));
+    assert_false(doubt_name_read("%3`", back));
     assert_false(doubt_name_read("a%g0", back));
 }
 
