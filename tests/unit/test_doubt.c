@@ -429,6 +429,11 @@ static void test_kills_alone(void **state)
     assert_false(doubt_kill(&doubt, 2000, 1900));
     assert_true(doubt_kill(&doubt, 3000, 2900));
     doubt = (struct doubt){0};
+    for (int64_t i = 1; i < DOUBT_KILLS; i++) {
+        assert_false(doubt_kill(&doubt, i * 1000, i * 1000 - 100));
+    }
+    assert_true(doubt_kill(&doubt, 1000 * DOUBT_KILLS, 1000 * DOUBT_KILLS - 100)); /* the third time, and not later */
+    doubt = (struct doubt){0};
     for (unsigned i = 0; i < 3 * DOUBT_TRIES; i++) {
         assert_false(doubt_kill(&doubt, 1000 + i, 900)); /* it may be the account */
     }
