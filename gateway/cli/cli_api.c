@@ -12,6 +12,7 @@
 
 #include "base/expect.h"
 #include "cli/cli_paint.h"
+#include "document/document_member.h"
 
 #define ANSWER_MAX      (256u << 20)
 #define EVENT_MAX       (4u << 20)
@@ -289,8 +290,12 @@ static int print_refusal(long status, struct bytes body)
     } else {
         fprintf(stderr, "mailweir: the gateway answered %ld and gave no reason\n", status);
     }
+    bool usage = strcmp(document_member_text(json_object_get(json, "error"), "code"), "usage") == 0;
     json_decref(json);
-    return status == 401 || status == 403 ? EX_NOPERM : status == 503 || status == 429 ? EX_TEMPFAIL : 1;
+    return status == 401 || status == 403   ? EX_NOPERM
+           : status == 503 || status == 429 ? EX_TEMPFAIL
+           : usage                          ? EX_USAGE
+                                            : 1;
 }
 
 static int perform(struct cli_api *api, const char *path, const char *body, long seconds)

@@ -240,14 +240,20 @@ static const char *because(const json_t *upstream)
     return "";
 }
 
-static void print_upstream(FILE *out, const json_t *upstream, const char *label, const struct paint *paint)
+static void print_upstream(FILE *out, const json_t *status, const json_t *upstream, const char *label,
+                           const struct paint *paint)
 {
     bool open = strcmp(document_member_text(upstream, "state"), "open") == 0;
-    fprintf(out, "  %-10s %s (%s): %s%s%s%s, %" PRId64 " filed, %" PRId64 " under way\n", label,
+    const char *since = json_string_value(json_object_get(upstream, "since"));
+    char span[32] = "";
+    if (!open && since != NULL) {
+        cli_status_since(status, since, span);
+    }
+    fprintf(out, "  %-10s %s (%s): %s%s%s%s%s%s, %" PRId64 " filed, %" PRId64 " under way\n", label,
             document_member_text(upstream, "name"), document_member_text(upstream, "address"),
             open ? paint->good : paint->bad, document_member_text(upstream, "state"), paint->plain,
-            open ? "" : because(upstream), document_member_number(upstream, "filed"),
-            document_member_number(upstream, "active"));
+            span[0] == '\0' ? "" : " for ", span, open ? "" : because(upstream),
+            document_member_number(upstream, "filed"), document_member_number(upstream, "active"));
     print_daily(out, json_object_get(upstream, "daily"), paint);
     const json_t *error = json_object_get(upstream, "last_error");
     const char *by = json_string_value(json_object_get(upstream, "paused_by"));
@@ -274,6 +280,6 @@ void cli_status_print(FILE *out, const json_t *status, bool colour)
     print_nodes(out, status, paint);
     json_array_foreach(json_object_get(status, "upstreams"), i, upstream)
     {
-        print_upstream(out, upstream, i == 0 ? "upstreams" : "", paint);
+        print_upstream(out, status, upstream, i == 0 ? "upstreams" : "", paint);
     }
 }

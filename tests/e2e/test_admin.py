@@ -178,7 +178,7 @@ def test_an_operators_pause_is_seen(world):
     waiting = gateway.send(message("waits"))
     shown = gateway.run("status")[1]
     assert f"the upstream is paused by {by}: nothing is tried until \"mailweir queue resume corp\"" in gateway.run("why", waiting)[1]
-    assert "corp (127.0.0.1): paused" in shown and f"paused by {by}: nothing is delivered" in shown and "mailweir queue resume corp" in shown, shown
+    assert "corp (127.0.0.1): paused for " in shown and f"paused by {by}: nothing is delivered" in shown and "mailweir queue resume corp" in shown, shown
     assert f"paused: corp, by {by}, " in gateway.run("queue", "summary")[1]
     wait(lambda: [event for event in gateway.events("attention") if event["about"] == "upstream corp paused"], "a line about it")
     gateway.stop()
