@@ -161,7 +161,7 @@ const KEYS = [["1 – 9", "switch between the views"], ["/", "go to the search f
 function help() {
   const dialog = h("dialog", { "aria-labelledby": "help-title" }, h("h2", { id: "help-title" }, "Keys"),
     h("dl", { class: "keys" }, KEYS.flatMap(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])),
-    h("p", { class: "muted small" }, "Everything on this page can also be done in a terminal: mailweir status, top, queue, why, explain."),
+    h("p", { class: "muted small" }, "Everything on this page can also be done in a terminal: mailweir status, top, queue, find, why, explain."),
     h("form", { method: "dialog", class: "row" }, h("button", { class: "main" }, "Close")));
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
