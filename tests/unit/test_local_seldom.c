@@ -4,6 +4,7 @@
  */
 #include "local_fixture.h"
 
+#include "base/expect.h"
 #include "mail/mail_query.h"
 #include "store/local/local_journal.h"
 #include "store/local/local_segment.h"
@@ -112,6 +113,51 @@ static void damaged_words_refuse_no_mail(void **state)
     }
 }
 
+/* What is looked for in ways of its own: by a part of an id, by what it is not, by states of which some are settled, by more words than fit into one
+ * question; and a message whose envelope cannot be read is passed over. */
+static void searches_of_seldom_kinds(void **state)
+{
+    (void)state;
+    struct buf many;
+    add("ONE", "a body");
+    add("TWO", "a body");
+    add("THREE", "a body");
+    learn();
+    close_store();
+    change_index("UPDATE message SET envelope = '{' WHERE id = 'THREE'");
+    open_store();
+    operate(STORE_DROP, "TWO");
+    static const struct {
+        const char *text;
+        unsigned found;
+    } cases[] = {
+        {"id:ONE", 1},
+        {"id:ON*", 1},
+        {"-id:ONE", 1},
+        {"state:waiting,dropped", 2},
+        {"state:waiting", 1},
+        {"state:waiting,moved", 1},
+        {"state:moved", 0},
+        {"state:dropped", 1},
+        {"from:a* state:filed", 0},
+        {"subject:none", 0},
+        {"to:none", 0},
+        {"since:1h from:a@x", 2},
+        {"until:1h from:a@x", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (search(cases[i].text) != cases[i].found) {
+            fail_msg("%s: %u", cases[i].text, search(cases[i].text));
+        }
+    }
+    buf_init(&many, 1 << 20);
+    for (int i = 0; i < 20; i++) {
+        buf_printf(&many, "from:word%d ", i);
+    }
+    assert_int_equal(search(buf_text(&many)), 0);
+    buf_done(&many);
+}
+
 /* ---- decisions ---- */
 
 /* Lines that match their checksum and say nothing that a gateway says; each is left out, and what stands beside it holds. */
@@ -136,6 +182,14 @@ static void odd_decisions(void **state)
     local_journal_line(&lines, json_pack("{s:s, s:b}", "upstream", "other", "paused", false));
     buf_append_text(&lines, "0123456789abcdef {\"id\":\"TWO\",\"state\":\"dropped\"}\n"); /* another checksum */
     buf_append_text(&lines, "short\n");
+    struct buf odd;
+    buf_init(&odd, 1 << 10);
+    local_journal_line(&odd, json_pack("{s:s, s:i, s:s}", "id", "TWO", "number", 1, "state", "dead"));
+    char *line = expect_strdup(buf_text(&odd));
+    line[16] = '_'; /* its checksum is right */
+    buf_append_text(&lines, line);
+    free(line);
+    buf_done(&odd);
     assert_int_equal(local_journal_write(w.path, buf_bytes(&lines), &fault), 0);
     buf_done(&lines);
     rebuild_from_log();
@@ -420,6 +474,58 @@ static void an_index_that_is_no_database(void **state)
     assert_true(is_known("ONE"));
 }
 
+static void remove_index(void)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < 3; i++) {
+        char name[200];
+        snprintf(name, sizeof name, "%s/index.sqlite%s", w.path, suffixes[i]);
+        unlink(name);
+    }
+}
+
+static void put_file(const char *name)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s/%s", w.path, name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    fputs("text", file);
+    fclose(file);
+}
+
+/* Without an index a spool is new, unless something says that it is not: a segment with mail, or a rebuild that was cut. Other files say nothing. */
+static void what_says_that_an_index_is_missing(void **state)
+{
+    (void)state;
+    struct store *store = NULL;
+    struct fault fault = FAULT_INIT;
+    struct local_rebuild_result made;
+    const struct store_options options = {.path = w.path, .segment_size = 100000, .wall = wall};
+    close_store();
+    put_file("segments/notes.txt");
+    remove_index();
+    open_store();
+    close_store();
+    remove_index();
+    put_file("index.sqlite.new");
+    put_file("index.sqlite.new-1600000000000");
+    put_file("index.sqlite.new-1700000000000");
+    put_file("index.sqlite.new-notes");
+    assert_int_equal(local_store.open(&store, &options, &fault), -1);
+    assert_string_equal(fault.code, "damaged");
+    assert_non_null(strstr(fault.text, "cut short"));
+    assert_int_equal(local_rebuild(w.path, on_report, NULL, &made, &fault), 0);
+    open_store();
+    add("ONE", "a body");
+    close_store();
+    remove_index();
+    fault = (struct fault)FAULT_INIT;
+    assert_int_equal(local_store.open(&store, &options, &fault), -1);
+    assert_string_equal(fault.code, "damaged");
+    assert_non_null(strstr(fault.text, "no index"));
+}
+
 /* What a newer mailweir has written is not rebuilt by an older one, which would know less of it. */
 static void a_newer_index_is_not_rebuilt(void **state)
 {
@@ -435,6 +541,14 @@ static void a_newer_index_is_not_rebuilt(void **state)
     assert_non_null(strstr(fault.text, "4711"));
     assert_non_null(strstr(fault.text, "newer mailweir"));
     assert_int_equal(index_number("PRAGMA user_version"), 4711);
+    struct store *store = NULL;
+    const struct store_options options = {.path = w.path, .segment_size = 100000, .wall = wall};
+    fault = (struct fault)FAULT_INIT;
+    assert_int_equal(local_store.open(&store, &options, &fault), -1);
+    assert_string_equal(fault.code, "version");
+    fault = (struct fault)FAULT_INIT;
+    assert_int_equal(local_store.look(&store, w.path, &fault), -1);
+    assert_string_equal(fault.code, "version");
     change_index(arena_printf(w.arena, "PRAGMA user_version = %d", (int)version));
     open_store();
     assert_int_equal(check(), 0);
@@ -461,6 +575,8 @@ int main(void)
         SELDOM(a_look_at_nothing),
         SELDOM(an_index_that_is_no_database),
         SELDOM(a_newer_index_is_not_rebuilt),
+        SELDOM(what_says_that_an_index_is_missing),
+        SELDOM(searches_of_seldom_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,8 +143,9 @@ static int look_at_name(void *ctx, const char *name)
         return 0;
     }
     const char *rest = name + sizeof begun - 1;
-    search->is_begun = true;
-    if (rest[0] == '-' && strspn(rest + 1, "0123456789") == strlen(rest + 1)) {
+    bool is_whole = rest[0] == '-' && rest[1] != '\0' && strspn(rest + 1, "0123456789") == strlen(rest + 1);
+    search->is_begun = search->is_begun || rest[0] == '\0' || is_whole;
+    if (is_whole) {
         snprintf(search->stamp, sizeof search->stamp, "%s", rest + 1);
     }
     return search->stamp[0] != '\0';
