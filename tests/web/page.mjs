@@ -88,6 +88,8 @@ const tests = {
     assert.match(await texts.nth(1).innerText(), /node-b\s+draining\s+18\s+over for 4 s/);
     await page.getByText("The nodes have different rules").waitFor();
     await check(page, "nodes");
+    await page.setViewportSize({ width: 390, height: 844 });
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= 390), "the nodes are wider than a phone");
     await page.context().close();
   },
 

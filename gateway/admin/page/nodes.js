@@ -25,9 +25,9 @@ const COLUMNS = [
 export function nodesCard() {
   const rows = h("tbody"), warning = h("p", { class: "small bad" });
   const card = h("section", { class: "card", "aria-label": "Nodes of this queue", hidden: true }, h("header", {}, h("h2", {}, "Nodes of this queue")),
-    h("div", { class: "pad" }, warning, h("table", { id: "nodes" }, h("thead", {}, h("tr", {}, COLUMNS.map(([name]) => h("th", { scope: "col" }, name)))), rows)));
+    h("div", { class: "pad" }, warning, h("table", { id: "nodes", class: "cards" }, h("thead", {}, h("tr", {}, COLUMNS.map(([name]) => h("th", { scope: "col" }, name)))), rows)));
   const make = () => {
-    const cells = COLUMNS.map(() => h("td"));
+    const cells = COLUMNS.map(([name]) => h("td", { "data-label": name }));
     return Object.assign(h("tr", {}, cells), { columns: cells });
   };
   const update = (row, one) => {
