@@ -78,12 +78,17 @@ static void on_reload(void *ctx, int number)
     }
 }
 
-static void run_loop(struct run *run)
+/* Whoever hears that it is ready may send a signal at once: it must not meet what a signal does to a program by
+ * itself. */
+static void run_until_stopped(struct run *run)
 {
     struct net_signal *term = net_signal_new(run->loop, SIGTERM, on_stop, run);
     struct net_signal *interrupt = net_signal_new(run->loop, SIGINT, on_stop, run);
     struct net_signal *hangup = net_signal_new(run->loop, SIGHUP, on_reload, run);
+    gateway_start(run->gateway);
+    run->notify = cli_notify_new(run->loop);
     net_loop_run(run->loop);
+    cli_notify_free(&run->notify);
     net_signal_free(&term);
     net_signal_free(&interrupt);
     net_signal_free(&hangup);
@@ -117,10 +122,7 @@ static int run_gateway(struct run *run, struct config **config)
         return start_failed(run, &fault);
     }
     gateway_set_ender(run->gateway, on_asked, run);
-    gateway_start(run->gateway);
-    run->notify = cli_notify_new(run->loop);
-    run_loop(run);
-    cli_notify_free(&run->notify);
+    run_until_stopped(run);
     admin_close(&run->admin);
     gateway_free(&run->gateway);
     net_runner_stop(run->loop);
