@@ -41,13 +41,6 @@ class Counted:
               f"{(after[SECTORS] - self.before[SECTORS]) / 2 / messages:6.1f} KB a message  {messages / took:6.0f} messages/s", flush=True)
 
 
-def on(image, world):
-    """A world whose servers keep their queues there."""
-    inside = World(image.folder)
-    inside.cleanup, inside.logs = world.cleanup, world.logs
-    return inside
-
-
 def measure(image, port, what, count, until=lambda: True):
     """Twice: a queue that is new first makes its files."""
     for when in ("new", "in use"):
@@ -60,7 +53,7 @@ def measure(image, port, what, count, until=lambda: True):
 def run(world, kind, count):
     image = Image(world, kind, 1500)
     image.folder.chmod(0o755)
-    inside = on(image, world)
+    inside = world.on(image.folder)  # servers keep their queues there
     measure(image, Postfix(inside).port, f"{kind}: postfix, accepted", count)
     gateway = paused_gateway(inside)
     measure(image, gateway.port, f"{kind}: mailweir, accepted", count)

@@ -381,6 +381,13 @@ class World:
         self._server_certificate = None
         self._postgresql = None
 
+    def on(self, folder):
+        """A world of the same certificates, which ends with this one, whose files lie there."""
+        inside = World(folder)
+        inside.cleanup, inside.logs = self.cleanup, self.logs
+        inside._certificates, inside._server_certificate = self.certificates, self.server_certificate
+        return inside
+
     def postgresql(self, **options):
         """The test's own server of PostgreSQL."""
         if self._postgresql is None:
