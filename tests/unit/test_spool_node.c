@@ -23,7 +23,7 @@ static struct {
     unsigned given, heard; /* connections; jobs of kind HEARD */
     /* What the last beat said. */
     char state[100], accounts[200];
-    bool was_draining;
+    bool was_draining, has_renounced;
     unsigned beats;
     /* On the loop. */
     unsigned asked, told, lost, woken, account_count;
@@ -82,6 +82,9 @@ static int beat_door(struct store *store, struct store_beat *beat, struct fault 
     struct store_beat asked = *beat;
     *beat = door.answer;
     beat->state = asked.state;
+    beat->renounces = asked.renounces;
+    beat->is_ended = beat->is_ended || asked.renounces;
+    door.has_renounced = door.has_renounced || asked.renounces;
     beat->slots = asked.slots;
     beat->slot_count = asked.slot_count;
     return 0;
@@ -292,6 +295,29 @@ static void write_elsewhere(struct store_op op)
     list_remove(&op.link);
 }
 
+/* Who does not know any more what it has in hand sends nothing from then on, until it was heard and has begun anew. */
+static void test_renounces(void **state)
+{
+    struct fixture *fixture = *state;
+    door.account_count = 1;
+    assert_true(spool_node_shares(fixture->spool));
+    beat(fixture);
+    door.fails = true;
+    spool_node_renounce(fixture->spool);
+    assert_false(spool_node_may_send(fixture->spool));
+    assert_int_equal(door.lost, 1);
+    beat(fixture);
+    assert_false(door.has_renounced);
+    assert_false(spool_node_may_send(fixture->spool));
+    door.fails = false;
+    while (!spool_node_may_send(fixture->spool)) {
+        beat(fixture);
+    }
+    assert_true(door.has_renounced);
+    assert_int_equal(node_counts(fixture).ended, 1);
+    assert_int_equal(door.lost, 1);
+}
+
 /* News of others has whoever fetches look; so does what was taken over from the dead. A memo alone does not. */
 static void test_news(void **state)
 {
@@ -399,6 +425,8 @@ static void expect_alone(struct fixture *fixture)
     spool_node_set_state(fixture->spool, say_state, NULL);
     spool_node_set_draining(fixture->spool);
     spool_node_hurry(fixture->spool);
+    spool_node_renounce(fixture->spool);
+    assert_false(spool_node_shares(fixture->spool));
     assert_null(spool_node_list(fixture->spool));
     assert_false(spool_node_count(fixture->spool, &counts));
     assert_int_equal(counts.nodes, 55);
@@ -442,11 +470,17 @@ int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_hears_of_the_others), TEST(test_before_the_first_answer),
-        TEST(test_lease_is_lost),       TEST(test_nobody_hears),
-        TEST(test_taken_for_dead),      TEST(test_news),
-        TEST(test_connections),         TEST(test_one_at_a_time),
-        TEST(test_closed_meanwhile),    TEST(test_alone),
+        TEST(test_hears_of_the_others),
+        TEST(test_before_the_first_answer),
+        TEST(test_lease_is_lost),
+        TEST(test_nobody_hears),
+        TEST(test_taken_for_dead),
+        TEST(test_renounces),
+        TEST(test_news),
+        TEST(test_connections),
+        TEST(test_one_at_a_time),
+        TEST(test_closed_meanwhile),
+        TEST(test_alone),
         TEST(test_without_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
