@@ -148,6 +148,20 @@ static const char *gap_of(const struct doubt *doubt, const struct doubt_look *lo
     return NULL;
 }
 
+/*
+ * Of a folder that was made for the message nobody asked which numbering it has. What the first look at it shows is
+ * kept for those that follow: a folder that is numbered anew between two looks has no gap, and proves nothing.
+ * Elsewhere, or in another mailbox, it says nothing.
+ */
+static void learn_mailbox(struct doubt *doubt, const struct doubt_look *look)
+{
+    bool is_elsewhere = look->place != doubt->place && doubt->place != 0;
+    if (doubt->mark.validity == 0 && !is_elsewhere && !is_other_mailbox(&doubt->mark, &look->mark)) {
+        doubt->mark.validity = look->mark.validity;
+        doubt->mark.next = look->mark.validity == 0 ? doubt->mark.next : 0; /* of a numbering that is not known */
+    }
+}
+
 static enum doubt_verdict end_unproven(struct doubt *doubt)
 {
     doubt->open = false;
@@ -179,6 +193,7 @@ enum doubt_verdict doubt_judge(struct doubt *doubt, const struct doubt_look *loo
     if (look->found) {
         return end_as(doubt, DOUBT_FOUND);
     }
+    learn_mailbox(doubt, look);
     if (look->early) {
         *why_r = "the server may still show the message";
         return DOUBT_AGAIN;

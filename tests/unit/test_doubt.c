@@ -36,11 +36,10 @@ static const struct doubt_mark marks[] = {
 };
 #define MARKS (sizeof marks / sizeof marks[0])
 
-/* By the words of the contract, not by the order in which the code asks. */
-static bool is_proof(const struct doubt *doubt, const struct doubt_look *look)
+/* Another account, another name, another MAILBOXID; not another numbering. */
+static bool is_other(const struct doubt *doubt, const struct doubt_look *look)
 {
     const struct doubt_mark *then = &doubt->mark, *now = &look->mark;
-    bool renumbered = then->validity != 0 && now->validity != 0 && then->validity != now->validity;
     bool has_ids = then->mailbox[0] != '\0' && now->mailbox[0] != '\0';
     bool same_id = has_ids && strcmp(then->mailbox, now->mailbox) == 0;
     bool replaced = has_ids && !same_id;
@@ -50,6 +49,15 @@ static bool is_proof(const struct doubt *doubt, const struct doubt_look *look)
     if (then->folder[0] != '\0' && now->folder[0] != '\0' && strcmp(then->folder, now->folder) != 0 && !same_id) {
         replaced = true;
     }
+    return replaced;
+}
+
+/* By the words of the contract, not by the order in which the code asks. */
+static bool is_proof(const struct doubt *doubt, const struct doubt_look *look)
+{
+    const struct doubt_mark *then = &doubt->mark, *now = &look->mark;
+    bool renumbered = then->validity != 0 && now->validity != 0 && then->validity != now->validity;
+    bool replaced = is_other(doubt, look);
     bool older = then->validity != 0 && now->next < then->next;
     bool bounded = then->validity != 0 && then->next != 0 && then->validity == now->validity && !replaced &&
                    (!older || now->next == 0);
@@ -123,7 +131,13 @@ static void check_look(const struct doubt *before, const struct doubt_look *look
     assert_int_equal(doubt.open, verdict == DOUBT_AGAIN);
     assert_int_equal(doubt.noted, before->noted || verdict == DOUBT_UNPROVEN);
     assert_int_equal(doubt.looks, verdict != DOUBT_AGAIN ? 0 : waits ? before->looks : before->looks + 1);
-    assert_memory_equal(&doubt.mark, &before->mark, sizeof doubt.mark);
+    struct doubt_mark mark = before->mark;
+    bool is_elsewhere = before->place != 0 && look->place != before->place;
+    if (mark.validity == 0 && look->mark.validity != 0 && !look->found && !is_elsewhere && !is_other(before, look)) {
+        mark.validity = look->mark.validity; /* the numbering of the first look is the one that counts */
+        mark.next = 0;
+    }
+    assert_memory_equal(&doubt.mark, &mark, sizeof doubt.mark);
     assert_int_equal(why != NULL, verdict == DOUBT_AGAIN || verdict == DOUBT_UNPROVEN);
     verdicts[verdict]++;
 }
@@ -184,6 +198,7 @@ struct world {
     struct server server;
     struct doubt doubt;
     struct doubt_mark known; /* what we know of the folder */
+    bool numbered;           /* the folder's numbering was seen, before the message that is in doubt or by a look */
     bool in_flight;          /* sent whole, not answered, not yet kept or dropped by the server */
     bool sent;               /* this send stands open */
     bool filed;
@@ -219,6 +234,23 @@ static void keep(struct world *world, bool ours)
     server->ours |= ours ? 1u << (server->next - 1) : 0;
     server->next++;
     world->copies += ours;
+}
+
+/* What is there counts from 1 on, and nothing tells what was. */
+static void number_anew(struct server *server)
+{
+    uint32_t there = 0, ours = 0;
+    unsigned next = 0;
+    for (unsigned i = 0; i < 32; i++) {
+        if ((server->there >> i & 1) != 0) {
+            there |= 1u << next;
+            ours |= (server->ours >> i & 1) << next;
+            next++;
+        }
+    }
+    server->there = there;
+    server->ours = ours;
+    server->next = next + 1;
 }
 
 static unsigned count(uint32_t bits)
@@ -275,6 +307,7 @@ static bool play(struct world *world, enum event event)
             keep(world, true);
         }
         doubt_arise(&world->doubt, &before, 1, 100);
+        world->numbered = before.validity != 0;
         return true;
     case SEND_NOT_WHOLE:
     case REFUSED:
@@ -303,6 +336,7 @@ static bool play(struct world *world, enum event event)
         world->server.limping = event == LOOK_LIMPING;
         world->server.lags = event == LOOK_LAGGING;
         judge_now(world);
+        world->numbered = true;
         world->server.limping = world->server.lags = false;
         return true;
     case RESTART: { /* all that is kept of a doubt is its text, and whether it is open */
@@ -321,7 +355,8 @@ static bool play(struct world *world, enum event event)
             return false;
         }
         world->server.validity = 9;
-        return true;
+        number_anew(&world->server);
+        return world->numbered || !world->doubt.open; /* else nobody could tell */
     case EVENTS:
         break;
     }
