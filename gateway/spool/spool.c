@@ -230,6 +230,7 @@ static struct spool *spool_new(struct net_loop *loop, const struct spool_options
     };
     list_init(&spool->pending);
     list_init(&spool->stalled);
+    list_init(&spool->jumps);
     list_init(&spool->limbo);
     spool->upstreams = map_new(UPSTREAMS_MAX, NULL);
     spool->marks = map_new(SIZE_MAX / 4, NULL);

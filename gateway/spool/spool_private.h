@@ -134,6 +134,8 @@ struct spool {
     struct list pending;   /* jobs that wait for a group */
     net_lane_fn *on_group; /* a group (its ctx) comes back from its lane: spool.c's */
     struct list stalled;   /* jobs that failed, that must not be given up and wait for another try */
+    struct list jumps;     /* of the clock, behind the one that is under way */
+    bool jumping;          /* one is under way, or stalled */
     struct net_timer *stall_timer;
     struct list limbo; /* groups of which nobody knows yet whether they are durable: nobody hears of them */
     struct net_timer *limbo_timer;

@@ -125,7 +125,8 @@ static void test_clock_jumped_back_twice(void **state)
     finish_and_wait(fixture, SPOOL_DEFERRED, first + 60000);
     spool_clock_jumped(fixture->spool, -446000, first);
     spool_clock_jumped(fixture->spool, -1960000, second);
-    commit_and_wait(fixture, "discarded", 0); /* behind them */
+    commit_and_wait(fixture, "discarded", 0); /* behind the first */
+    commit_and_wait(fixture, "discarded", 0); /* and behind the second, which waits for it */
     assert_int_equal(fetch_at(fixture, third + 59999, 10), 0);
     assert_int_equal(fetch_at(fixture, third + 60000, 10), 1);
     finish_and_wait(fixture, SPOOL_FILED, 0);

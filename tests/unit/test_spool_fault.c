@@ -196,6 +196,27 @@ static void test_clock_jump_while_writes_fail(void **state)
     assert_int_equal(fail_commits, 0);
 }
 
+/* The second of two jumps waits for the first: what it says is of times that the first one has moved. */
+static void test_clock_jumps_twice_while_writes_fail(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t first = net_wall(fixture->loop) + 1000, second = first - 446000, third = second - 1960000;
+    commit_and_wait(fixture, "waits", 1);
+    finish_and_wait(fixture, SPOOL_DEFERRED, first + 60000);
+    in_limbo = false;
+    fail_commits = 1;
+    spool_clock_jumped(fixture->spool, -446000, first);
+    int64_t deadline = net_wall(fixture->loop) + DEADLINE_MS;
+    while (fail_commits > 0 && net_wall(fixture->loop) < deadline) {
+        assert_int_equal(fetch_at(fixture, third, 10), 0);
+    }
+    spool_clock_jumped(fixture->spool, -1960000, second);
+    do {
+        assert_int_equal(fetch_at(fixture, third, 10), 0);
+    } while (fixture->next_due_ms > third + 60000 + DEADLINE_MS && net_wall(fixture->loop) < deadline);
+    assert_in_range(fixture->next_due_ms, third + 60000, third + 60000 + DEADLINE_MS);
+}
+
 /* A part of it could not be written: it cannot come to life, and is refused at once. */
 static void test_transaction_fails(void **state)
 {
@@ -249,6 +270,7 @@ int main(void)
         TEST(test_stream_fails),
         TEST(test_settlement_in_failed_group),
         TEST(test_clock_jump_while_writes_fail),
+        TEST(test_clock_jumps_twice_while_writes_fail),
         TEST(test_transaction_fails),
         TEST(test_limbo),
         TEST(test_limbo_to_the_end),
