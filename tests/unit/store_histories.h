@@ -1040,6 +1040,7 @@ static void run_histories(uint64_t first, uint64_t count)
     uint64_t operations = 0;
     for (uint64_t seed = first; seed < first + count; seed++) {
         if (!agrees(seed, 0)) {
+            print_message("history %llu: %s\n", (unsigned long long)seed, w.failure); /* may be another one again */
             tell_cause(seed);
             fail_msg("history %llu differs", (unsigned long long)seed);
         }

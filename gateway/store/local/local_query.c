@@ -58,8 +58,8 @@ static const char *const conditions[STORE_CRITERION_KINDS] = {
     [STORE_BY_SINCE] = " AND m.received_ms >= ?",
     [STORE_BY_TRIED] = " AND d.attempts > 0",
     [STORE_BY_SUBJECT] = " AND instr(lower(json_extract(m.envelope, '$.subject')), lower(?)) > 0",
-    [STORE_BY_TO] = " AND EXISTS (SELECT 1 FROM json_each(m.envelope, '$.to')"
-                    " WHERE instr(lower(json_extract(value, '$.address')), lower(?)) > 0)",
+    [STORE_BY_TO] = (" AND EXISTS (SELECT 1 FROM json_each(m.envelope, '$.to')"
+                     " WHERE instr(lower(json_extract(value, '$.address')), lower(?)) > 0)"),
 };
 
 static void add_criterion(struct query *query, const struct store_criterion *criterion)
