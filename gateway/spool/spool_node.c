@@ -133,10 +133,10 @@ static void clear_slots(struct spool_node *node)
     node->slot_count = 0;
 }
 
-/* Who asks for some is told, too. */
+/* Who asks for some is told, too; whoever asked may be gone when the beat comes back. */
 static void tell_slots(struct spool_node *node)
 {
-    for (size_t i = 0; i < node->slot_count; i++) {
+    for (size_t i = 0; i < node->slot_count && node->told != NULL; i++) {
         node->told(node->slots_ctx, &node->slots[i]);
     }
 }

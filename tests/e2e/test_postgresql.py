@@ -240,6 +240,7 @@ def test_nodes_know_each_other(world):
     assert nodes[1].run("reload")[0] == 0
     wait(lambda: json.loads(nodes[0].run("status", "--json")[1])["rules_differ"], "rules that differ, seen from the first")
     assert "have different rules" in nodes[0].run("status")[1]
+    wait(lambda: json.loads(nodes[2].run("status", "--json")[1])["rules_differ"], "the same, seen from the third")
     with top(nodes[2]) as picture:
         lines = [line.split() for line in picture("NODE", "node0", "node1", "node2", "this one", "UPSTREAM").splitlines()]
         digests = {line[0]: line[7] for line in lines if line and line[0].startswith("node") and len(line) > 8}
