@@ -75,7 +75,7 @@ def test_short_ids(world):
     assert gateway.run("queue", "cat", head)[1].endswith(gateway.run("queue", "cat", ids[1])[1])
     assert [json.loads(line)["id"] for line in gateway.run("find", head, "--json")[1].splitlines()] == [ids[1]]
     assert gateway.run("find", f"id:{head}.1")[0] == 0
-    assert gateway.run("queue", "hold", f"{head}.1")[1].startswith("1 "), out
+    wait(lambda: gateway.run("queue", "hold", f"{head}.1")[1].startswith("1 "), "a moment between two attempts, in which it can be held")
     listed = [json.loads(line) for line in gateway.run("queue", "list", "--state", "held", "--json")[1].splitlines()]
     assert [one["message"] for one in listed] == [ids[1]], listed
     assert gateway.run("queue", "drop", ids[1][:9])[0] != 0, "less than the millisecond is no id"
