@@ -408,12 +408,13 @@ static void on_delivered(void *ctx, const struct smtpd_answer *answer, const str
 {
     struct reception_session *session = ctx;
     const struct outcome outcome = {.rest = answer, .each = each, .count = count};
-    if (came_too_late(session)) {
-        return;
-    }
-    if (session->is_committing) {
+    bool is_late = session->is_committing;
+    if (is_late) {
+        /* Of a session that is over, too: who answers here may be gone when the commit's answer comes. */
         session->is_late = true;
         session->late = *answer;
+    }
+    if (came_too_late(session) || is_late) {
         return;
     }
     bool all = answer->code == 0;

@@ -49,7 +49,11 @@ static struct world {
     void *committed_ctx;
     reception_decided_fn *decided;
     void *decided_ctx;
-    bool keep_waiting; /* the decision is not given before the test does */
+    bool keep_waiting;    /* the decision is not given before the test does */
+    bool keep_committing; /* nor what became of the commit */
+    reception_delivered_fn *delivered;
+    void *delivered_ctx;
+    unsigned forgotten; /* waits for upstreams that were called off */
     char from[64], id[32], protocol[16];
     struct spool_stage *stopped;
     struct fault stage_fault;
@@ -173,7 +177,11 @@ void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelo
     spool_stage_free(stage);
     w.committed = done;
     w.committed_ctx = ctx;
-    net_defer(w.loop, commit_done, NULL);
+    if (w.keep_committing) {
+        net_loop_stop(w.loop);
+    } else {
+        net_defer(w.loop, commit_done, NULL);
+    }
 }
 
 /* ---- hooks ---- */
@@ -249,6 +257,23 @@ static void decide_message(void *ctx, void *rules, const struct mail_envelope *e
     }
 }
 
+static bool await_delivery(void *ctx, const struct reception_awaited *awaited, reception_delivered_fn *done,
+                           void *done_ctx)
+{
+    (void)ctx;
+    assert_int_equal(awaited->count, 1);
+    w.delivered = done;
+    w.delivered_ctx = done_ctx;
+    return true;
+}
+
+static void forget_delivery(void *ctx, const char *id)
+{
+    (void)ctx;
+    (void)id;
+    w.forgotten++;
+}
+
 /* ---- a client ---- */
 
 static void on_client(void *ctx, enum net_stream_event event)
@@ -313,15 +338,16 @@ static void connect_client(void)
     say("", "\r\n");
 }
 
-static int set_up(void **state)
+static int begin(bool acknowledge_delivered)
 {
     const struct reception_hooks hooks = {.begin_session = begin_session,
                                           .end_session = end_session,
                                           .decide_recipient = decide_recipient,
-                                          .decide_message = decide_message};
-    struct reception_listener_options options = {.name = "apps"};
+                                          .decide_message = decide_message,
+                                          .await_delivery = await_delivery,
+                                          .forget_delivery = forget_delivery};
+    struct reception_listener_options options = {.name = "apps", .acknowledge_delivered = acknowledge_delivered};
     struct fault fault = FAULT_INIT;
-    (void)state;
     memset(&w, 0, sizeof w);
     buf_init(&w.said, 1u << 20);
     buf_init(&w.stored, 64u << 20);
@@ -336,6 +362,18 @@ static int set_up(void **state)
     connect_client();
     assert_true(bytes_starts_nocase(buf_bytes(&w.said), "220 gw.test "));
     return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    return begin(false);
+}
+
+static int set_up_delivered(void **state)
+{
+    (void)state;
+    return begin(true);
 }
 
 static int tear_down(void **state)
@@ -479,6 +517,24 @@ static void an_answer_that_comes_too_late_meets_nobody(void **state)
     assert_int_equal(w.commits, 0);
 }
 
+/* The end of a gateway answers who waits for upstreams, and then its commits: those find nobody to call anything off. */
+static void a_commit_that_ends_last_meets_nobody(void **state)
+{
+    struct mail_delivery delivery = {.upstream = "corp", .folder = "INBOX", .number = 1};
+    const struct smtpd_answer late = {451, "4.3.2", "shutting down", SMTPD_REPLY_SHUTDOWN_DELIVERY};
+    (void)state;
+    w.decision = (struct reception_decision){.deliveries = &delivery, .delivery_count = 1};
+    w.keep_committing = true;
+    w.fail_commit = "lost";
+    w.in_limbo = true;
+    say(envelope, "354 ");
+    say("x: y\r\n.\r\n", NULL);
+    reception_free(&w.reception);
+    w.delivered(w.delivered_ctx, &late, NULL, 0);
+    commit_done(NULL);
+    assert_int_equal(w.forgotten, 0);
+}
+
 static void a_recipient_may_be_decided_later(void **state)
 {
     (void)state;
@@ -545,6 +601,7 @@ int main(void)
         TEST(refusals_of_the_rules_are_said),
         TEST(a_client_that_vanishes_before_the_dot_leaves_nothing),
         TEST(an_answer_that_comes_too_late_meets_nobody),
+        cmocka_unit_test_setup_teardown(a_commit_that_ends_last_meets_nobody, set_up_delivered, tear_down),
         TEST(a_recipient_may_be_decided_later),
         TEST(too_many_sessions_are_told_so),
         TEST(a_drain_lets_the_transaction_finish),
