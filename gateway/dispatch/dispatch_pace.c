@@ -3,7 +3,8 @@
  * since when it is down, and the mechanism that its login is pinned to. It stands in the spool as the upstream's memo
  * (spool_memo.h), as JSON. Where several nodes share a queue, each heeds what another keeps as soon as it hears of it:
  * a pause, or a password that was refused, is the account's. Of the octets of the day each goes on from the most that
- * any has kept: what two send in the same moment counts once.
+ * any has kept: what two send in the same moment counts once. Times in it are the store's, because nodes' clocks
+ * differ.
  *
  * The octets are the account's: they are forgotten with another user name. A refused password is tried again at once
  * when the address or anything that is logged in with has changed. To know that, the memo holds 16 bits of a salted
@@ -20,6 +21,7 @@
 #include "document/document_member.h"
 #include "net/net_hash.h"
 #include "spool/spool_memo.h"
+#include "spool/spool_node.h"
 
 static void add_value(struct buf *text, const char *value)
 {
@@ -50,15 +52,28 @@ static unsigned print_of(const struct dispatch_upstream *upstream, const char *s
     return (unsigned)digest[0] << 8 | digest[1];
 }
 
+/* A time of this machine's clock as the memo has it, and back; 0 stays 0. */
+static json_t *stored_time(const struct dispatch_upstream *upstream, int64_t ms)
+{
+    return json_integer(ms == 0 ? 0 : ms + spool_node_skew(upstream->dispatch->spool));
+}
+
+static int64_t own_time(const struct dispatch_upstream *upstream, const json_t *memo, const char *name)
+{
+    int64_t ms = document_member_number(memo, name);
+    return ms == 0 ? 0 : ms - spool_node_skew(upstream->dispatch->spool);
+}
+
 /* ---- keeping ---- */
 
 static json_t *pause_of(const struct dispatch_upstream *upstream, const struct upstream_pace *pace)
 {
     json_t *words = json_string(pace->fault.text);
-    return json_pack("{s:I,s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:I}", "until", (json_int_t)pace->not_before_ms, "for",
-                     (json_int_t)pace->pause_ms, "failures", (json_int_t)pace->failures, "login", pace->login, "code",
-                     pace->fault.code, "where", pace->fault.where, "text", words != NULL ? words : json_string("?"),
-                     "salt", upstream->kept_salt, "print", (json_int_t)upstream->kept_print);
+    return json_pack("{s:o,s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:I}", "until", stored_time(upstream, pace->not_before_ms),
+                     "for", (json_int_t)pace->pause_ms, "failures", (json_int_t)pace->failures, "login", pace->login,
+                     "code", pace->fault.code, "where", pace->fault.where, "text",
+                     words != NULL ? words : json_string("?"), "salt", upstream->kept_salt, "print",
+                     (json_int_t)upstream->kept_print);
 }
 
 void dispatch_pace_keep(struct dispatch_upstream *upstream)
@@ -75,13 +90,13 @@ void dispatch_pace_keep(struct dispatch_upstream *upstream)
     upstream->kept = pace;
     upstream->kept_down_since = upstream->down_since;
     upstream->kept_full_since = upstream->full_since;
-    json_t *memo = json_pack("{s:s,s:I,s:I}", "username", upstream->kept_user, "day_began",
-                             (json_int_t)pace.day_began_ms, "day_octets", (json_int_t)pace.day_octets);
+    json_t *memo = json_pack("{s:s,s:o,s:I}", "username", upstream->kept_user, "day_began",
+                             stored_time(upstream, pace.day_began_ms), "day_octets", (json_int_t)pace.day_octets);
     if (upstream->down_since != 0) {
-        json_object_set_new(memo, "down_since", json_integer(upstream->down_since));
+        json_object_set_new(memo, "down_since", stored_time(upstream, upstream->down_since));
     }
     if (upstream->full_since != 0) {
-        json_object_set_new(memo, "full_since", json_integer(upstream->full_since));
+        json_object_set_new(memo, "full_since", stored_time(upstream, upstream->full_since));
     }
     if (pace.mechanism != IMAPC_AUTH_AUTO) {
         json_object_set_new(memo, "login",
@@ -112,7 +127,7 @@ static void read_pause(const struct dispatch_upstream *upstream, const json_t *p
     if (login && !is_same_login(upstream, pause)) {
         return;
     }
-    pace->not_before_ms = document_member_number(pause, "until");
+    pace->not_before_ms = own_time(upstream, pause, "until");
     pace->pause_ms = document_member_number(pause, "for");
     pace->failures = (unsigned)document_member_number(pause, "failures");
     pace->login = login;
@@ -127,7 +142,7 @@ static bool is_of_user(const struct dispatch_upstream *upstream, const json_t *m
 
 static void read_pace(const struct dispatch_upstream *upstream, const json_t *memo, struct upstream_pace *pace)
 {
-    pace->day_began_ms = document_member_number(memo, "day_began");
+    pace->day_began_ms = own_time(upstream, memo, "day_began");
     pace->day_octets = (uint64_t)document_member_number(memo, "day_octets");
     const json_t *pause = json_object_get(memo, "pause");
     if (pause != NULL) {
@@ -174,8 +189,8 @@ void dispatch_pace_find(struct dispatch_upstream *upstream)
     json_t *memo = text != NULL ? json_loads(text, 0, NULL) : NULL;
     struct upstream_pace pace = {0};
     if (memo != NULL && is_of_user(upstream, memo)) {
-        upstream->down_since = upstream->kept_down_since = document_member_number(memo, "down_since");
-        upstream->full_since = upstream->kept_full_since = document_member_number(memo, "full_since");
+        upstream->down_since = upstream->kept_down_since = own_time(upstream, memo, "down_since");
+        upstream->full_since = upstream->kept_full_since = own_time(upstream, memo, "full_since");
         read_pace(upstream, memo, &pace);
         upstream_pool_set_pace(upstream->pool, &pace);
         upstream_pool_pace(upstream->pool, &upstream->kept);
@@ -219,15 +234,15 @@ static void hear_memo(struct dispatch_upstream *upstream, const json_t *memo)
     struct upstream_pace ours, theirs = {0}, more;
     upstream_pool_pace(upstream->pool, &ours);
     read_pace(upstream, memo, &theirs);
-    upstream->down_since = earlier_of(upstream->down_since, document_member_number(memo, "down_since"));
-    upstream->full_since = earlier_of(upstream->full_since, document_member_number(memo, "full_since"));
+    upstream->down_since = earlier_of(upstream->down_since, own_time(upstream, memo, "down_since"));
+    upstream->full_since = earlier_of(upstream->full_since, own_time(upstream, memo, "full_since"));
     if (!add_theirs(&ours, &theirs, &more)) {
         return;
     }
     upstream_pool_set_pace(upstream->pool, &more);
     upstream_pool_pace(upstream->pool, &upstream->kept);
     if (more.not_before_ms != 0 && upstream->kept.not_before_ms != 0) {
-        take_pause(upstream, &more, "upstream_paused_elsewhere",
+        take_pause(upstream, &upstream->kept, "upstream_paused_elsewhere",
                    "its server told another node; \"mailweir queue resume\" with its name tries it at once");
     }
 }

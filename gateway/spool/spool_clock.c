@@ -53,6 +53,7 @@ static void on_moved(struct spool *spool, struct spool_job *job)
 void spool_clock_jumped(struct spool *spool, int64_t delta_ms, int64_t before_ms)
 {
     NET_EXPECT_LOOP(spool->loop);
+    spool_node_jumped(spool, delta_ms);
     struct spool_job *job = expect_calloc(1, sizeof *job);
     *job = (struct spool_job){.done = on_moved,
                               .op = {.kind = STORE_CLOCK, .clock = {.delta_ms = delta_ms, .before_ms = before_ms}}};

@@ -203,14 +203,9 @@ static void on_beat(void *ctx)
     }
 }
 
-static void on_timer(void *ctx)
+/* What this beat says. */
+static void begin_beat(struct spool_node *node)
 {
-    struct spool_node *node = ctx;
-    net_timer_start(node->timer, BEAT_MS);
-    tell_lost(node);
-    if (node->under_way) {
-        return;
-    }
     buf_clear(&node->state);
     if (node->state_of != NULL) {
         node->state_of(node->state_ctx, &node->state);
@@ -230,7 +225,17 @@ static void on_timer(void *ctx)
                                      .slot_count = node->slot_count,
                                      .found = note_node,
                                      .ctx = node};
-    net_lane_submit(node->lane, run_beat, on_beat, node);
+}
+
+static void on_timer(void *ctx)
+{
+    struct spool_node *node = ctx;
+    net_timer_start(node->timer, BEAT_MS);
+    tell_lost(node);
+    if (!node->under_way) {
+        begin_beat(node);
+        net_lane_submit(node->lane, run_beat, on_beat, node);
+    }
 }
 
 /* ---- the spool's side ---- */
@@ -246,6 +251,10 @@ void spool_node_start(struct spool *spool)
     node->timer = net_timer_new(spool->loop, on_timer, node);
     node->until = net_now(spool->loop) + BEAT_MS * 5; /* it has just begun */
     buf_init(&node->state, STATE_MAX);
+    /* Whoever reads times that others have written needs to know at once how their clock goes. */
+    begin_beat(node);
+    run_beat(node);
+    on_beat(node);
     net_timer_start(node->timer, 1);
 }
 
@@ -325,6 +334,18 @@ json_t *spool_node_list(const struct spool *spool)
         }
     }
     return list == NULL ? json_array() : list;
+}
+
+void spool_node_jumped(struct spool *spool, int64_t delta_ms)
+{
+    if (spool->node != NULL) {
+        spool->node->counts.skew_ms -= delta_ms;
+    }
+}
+
+int64_t spool_node_skew(const struct spool *spool)
+{
+    return spool->node == NULL ? 0 : spool->node->counts.skew_ms;
 }
 
 bool spool_node_count(const struct spool *spool, struct spool_node_counts *counts_r)

@@ -46,6 +46,12 @@ bool spool_node_shares(const struct spool *spool);
 bool spool_node_may_send(const struct spool *spool);
 
 /*
+ * Milliseconds by which the store's clock is ahead of this machine's, as of the last beat that was heard; 0 where there
+ * is one node only. What nodes leave for each other is told by the store's clock.
+ */
+int64_t spool_node_skew(const struct spool *spool);
+
+/*
  * The nodes as of the last beat, an array of
  *   {"name", "epoch", "version", "me", "draining", "lease_ms", "state": {...}}
  * with, for this one, "margin_ms": how long it may go on sending without being heard. The caller's; NULL where there

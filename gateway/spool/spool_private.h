@@ -234,6 +234,8 @@ void spool_memo_take(struct spool *spool, const char *upstream, const char *text
 /* From now on this node says that it lives, where a store has several. And no more. */
 void spool_node_start(struct spool *spool);
 void spool_node_stop(struct spool *spool);
+/* This machine's wall clock has jumped: the store's is less ahead of it now. */
+void spool_node_jumped(struct spool *spool, int64_t delta_ms);
 
 /* ---- spool_scrub.c ---- */
 

@@ -70,6 +70,7 @@ static struct world {
     void *divert_ctx;
     /* With several nodes. */
     bool shares;
+    int64_t skew_ms; /* by which the store's clock is ahead */
     spool_node_ask_fn *ask;
     spool_node_told_fn *told;
     void *slots_ctx;
@@ -319,6 +320,12 @@ bool spool_node_shares(const struct spool *spool)
 {
     (void)spool;
     return false;
+}
+
+int64_t spool_node_skew(const struct spool *spool)
+{
+    (void)spool;
+    return world.skew_ms;
 }
 
 bool spool_node_may_send(const struct spool *spool)

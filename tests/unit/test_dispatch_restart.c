@@ -109,6 +109,28 @@ static void a_pause_that_another_node_heard_of_is_heeded(void **state)
     assert_true(paused_until() == 0);
 }
 
+/* Nodes' clocks differ, by hours where nobody sets them: what one has left counts by the store's. */
+static void times_that_nodes_leave_are_the_stores(void **state)
+{
+    (void)state;
+    world.skew_ms = -2 * 3600 * 1000;
+    restart("relay", "secret");
+    long long until = net_wall(world.loop) + 50000, down = net_wall(world.loop) - 7000;
+    dispatch_start(world.dispatch);
+    keep_elsewhere(PAUSE, until + world.skew_ms);
+    assert_true(paused_until() == until);
+    keep_elsewhere("{\"username\":\"relay\",\"down_since\":%lld}", down + world.skew_ms);
+    restart("relay", "secret");
+    struct dispatch_state now;
+    dispatch_state(world.dispatch, 0, &now);
+    assert_true(now.down_since == down);
+    keep_pace(false);
+    const char *kept = strstr(world.memo, "\"until\": ");
+    kept = kept == NULL ? strstr(world.memo, "\"until\":") : kept;
+    assert_non_null(kept);
+    assert_true(strtoll(strchr(kept, ':') + 1, NULL, 10) == world.pace.not_before_ms + world.skew_ms);
+}
+
 static void octets_of_the_day_are_the_accounts(void **state)
 {
     (void)state;
@@ -151,6 +173,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_refused_password_is_remembered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_pause_that_the_server_asked_for_is_remembered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_pause_that_another_node_heard_of_is_heeded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(times_that_nodes_leave_are_the_stores, set_up, tear_down),
         cmocka_unit_test_setup_teardown(octets_of_the_day_are_the_accounts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_memo_that_is_no_memo_is_nothing, set_up, tear_down),
     };

@@ -206,6 +206,8 @@ static void test_hears_of_the_others(void **state)
     json_decref(list);
     assert_int_equal(node_counts(fixture).nodes, 3);
     assert_int_equal(node_counts(fixture).skew_ms, 77);
+    spool_clock_jumped(fixture->spool, 50, fixture->stopped_ms); /* the next beat would say the same */
+    assert_int_equal(spool_node_skew(fixture->spool), 27);
     assert_int_equal(node_counts(fixture).dead_rows, 1234);
     spool_node_set_draining(fixture->spool);
     beat(fixture);
