@@ -116,7 +116,10 @@ unsigned sim_machine_enter(unsigned machine)
 void sim_machine_pause(unsigned machine, uint64_t us)
 {
     EXPECT(machine < SIM_MACHINES);
-    sim.machines[machine].paused_until = sim.now + us;
+    /* What was put off to the end of an earlier, longer pause comes no sooner. */
+    uint64_t until = sim.now + us;
+    sim.machines[machine].paused_until =
+        until > sim.machines[machine].paused_until ? until : sim.machines[machine].paused_until;
 }
 
 bool sim_machine_was_paused(unsigned machine, uint64_t since_us)
