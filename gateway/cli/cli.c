@@ -169,6 +169,12 @@ struct config *cli_load_config(const char *option, bool warns)
 {
     struct problems *problems = problems_new();
     struct config *config = config_load(cli_config_file(option), problems);
+    if (config != NULL && warns) {
+        config_check_spool(config, true, problems);
+    }
+    if (problems_errors(problems) > 0) {
+        config_free(&config);
+    }
     cli_print_problems(problems, !warns);
     problems_free(&problems);
     return config;

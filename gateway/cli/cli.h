@@ -83,8 +83,9 @@ MUST_USE int cli_usage_error(const struct cli_command *command, const char *form
 /* --config, else $MAILWEIR_CONFIG, else /etc/mailweir/mailweir.json. */
 const char *cli_config_file(const char *option);
 /*
- * Loads the configuration and prints its errors to standard error, with warns also what it warns of (check and run do,
- * a command about the queue has other things to say); NULL when there are errors.
+ * Loads the configuration and prints its errors to standard error; NULL when there are errors. With warns also what it
+ * warns of, and whether the spool can be where it is to be: for who starts the gateway; a command about the queue has
+ * other things to say.
  */
 MUST_USE struct config *cli_load_config(const char *option, bool warns);
 

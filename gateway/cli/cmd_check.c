@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/cli_paint.h"
@@ -97,10 +98,14 @@ static int check_files(const char *file, const struct wanted *wanted)
     json_t *tried = json_array();
     problems_want_advice(problems);
     struct config *config = config_load(file, problems);
-    int result = config == NULL ? EX_CONFIG : EX_OK;
     if (config != NULL) {
         config_check_names(config, problems);
+        config_check_spool(config, geteuid() == 0, problems);
     }
+    if (problems_errors(problems) > 0) {
+        config_free(&config);
+    }
+    int result = config == NULL ? EX_CONFIG : EX_OK;
     if (!wanted->json) {
         cli_print_problems(problems, false);
     }

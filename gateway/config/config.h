@@ -200,9 +200,10 @@ struct config {
     unsigned owners;     /* besides the first owner */
     const char *file;
     const char *hostname;
-    struct config_list listeners; /* struct config_listener */
-    struct config_list upstreams; /* struct config_upstream */
-    const char *spool_path;       /* with PostgreSQL: of what this node keeps for itself */
+    struct config_list listeners;    /* struct config_listener */
+    struct config_list upstreams;    /* struct config_upstream */
+    const char *spool_path;          /* with PostgreSQL: of what this node keeps for itself */
+    size_t spool_line, spool_column; /* where it is written */
     struct config_postgresql postgresql;
     uint64_t spool_minimum_free;
     uint64_t spool_check_every;
@@ -273,6 +274,12 @@ void config_check_folders(struct config *config, const struct filters_folder *fo
  * tests beside the rules, and of what the rules compare with. Blocks.
  */
 void config_check_names(struct config *config, struct problems *problems);
+/*
+ * Adds a problem when no file can be created where the spool is to be; blocks, and tries it. That the user may not is a
+ * warning, because whoever only checks may be another one than the gateway's, and an error when `certain`: this process
+ * is the gateway, or root.
+ */
+void config_check_spool(const struct config *config, bool certain, struct problems *problems);
 /*
  * Loads rules from texts under this configuration's upstreams and default, as config_load() does from files; blocks.
  * NULL when there is any error. Who writes such texts may be far away: of files, they can name only those that the

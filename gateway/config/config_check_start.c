@@ -14,14 +14,14 @@
 
 /* ---- addresses ---- */
 
-/* Cuts the last level off; false at the root. */
+/* Cuts the last level off; false at the root, which stays. */
 static bool go_up(char *path)
 {
     char *slash = strrchr(path, '/');
-    if (slash == NULL || slash == path) {
+    if (slash == NULL || slash[1] == '\0') {
         return false;
     }
-    *slash = '\0';
+    slash[slash == path] = '\0';
     return true;
 }
 
@@ -120,17 +120,28 @@ static void check_admin_addresses(const struct config *config, const struct docu
 
 /* ---- the spool ---- */
 
+/* What is there already of the spool's path; false when there is none, or it is too long. */
+static bool find_existing(const struct config *config, char path_r[PATH_LEN], enum net_file_kind *kind_r,
+                          unsigned *missing_r)
+{
+    if (config->spool_path == NULL || strlen(config->spool_path) >= PATH_LEN) {
+        return false;
+    }
+    snprintf(path_r, PATH_LEN, "%s", config->spool_path);
+    *missing_r = 0;
+    while ((*kind_r = net_file_kind(path_r)) == NET_FILE_NOTHING && go_up(path_r)) {
+        ++*missing_r;
+    }
+    return *kind_r != NET_FILE_NOTHING;
+}
+
 static void check_spool(const struct config *config, const struct document *json, struct problems *problems)
 {
     char path[PATH_LEN];
     enum net_file_kind kind;
-    unsigned missing = 0;
-    if (config->spool_path == NULL || strlen(config->spool_path) >= sizeof path) {
+    unsigned missing;
+    if (!find_existing(config, path, &kind, &missing)) {
         return;
-    }
-    snprintf(path, sizeof path, "%s", config->spool_path);
-    while ((kind = net_file_kind(path)) == NET_FILE_NOTHING && go_up(path)) {
-        missing++;
     }
     if (kind == NET_FILE_ORDINARY) {
         document_problem(json, problems, PROBLEM_ERROR, "/spool/path",
@@ -140,6 +151,35 @@ static void check_spool(const struct config *config, const struct document *json
         document_problem(json, problems, PROBLEM_WARNING, "/spool/path",
                          "there is no folder to create the spool in: of %s, only %s exists on this machine",
                          config->spool_path, path);
+    }
+}
+
+void config_check_spool(const struct config *config, bool certain, struct problems *problems)
+{
+    char path[PATH_LEN], who[200] = "the user who runs this command";
+    enum net_file_kind kind;
+    unsigned missing;
+    enum net_sandbox_place place = NET_SANDBOX_FINE;
+    if (find_existing(config, path, &kind, &missing)) {
+        place = net_sandbox_try_folder(config->user, path);
+    }
+    if (config->user != NULL) {
+        snprintf(who, sizeof who, "the user \"%s\"", config->user);
+    }
+    if (place == NET_SANDBOX_IMPOSSIBLE) {
+        problems_add(problems, PROBLEM_ERROR, config->file, config->spool_line, config->spool_column, "/spool/path",
+                     "no file can be created in %s, so the spool cannot be there; name a folder on a disk", path);
+    } else if (place == NET_SANDBOX_READ_ONLY) {
+        problems_add(problems, PROBLEM_ERROR, config->file, config->spool_line, config->spool_column, "/spool/path",
+                     "%s is on a file system that is mounted read-only, so the spool cannot be there; mount it for "
+                     "writing, or name another folder",
+                     path);
+    } else if (place == NET_SANDBOX_FORBIDDEN) {
+        problems_add(problems, certain ? PROBLEM_ERROR : PROBLEM_WARNING, config->file, config->spool_line,
+                     config->spool_column, "/spool/path",
+                     "%s may not create files in %s, so the spool cannot be there; change the owner of the folder "
+                     "(chown), or name another folder",
+                     who, path);
     }
 }
 

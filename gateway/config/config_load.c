@@ -61,6 +61,7 @@ static void read_config(struct config *config, const struct document *json, stru
                                    .noting = config};
     config_read(&reader, &config_root_table, "", document_root(json), config);
     config_spool_settle(config);
+    document_place(json, "/spool/path", &config->spool_line, &config->spool_column);
     resolve_upstreams(config);
     bound_message_sizes(config);
     config_resolve_probe(config);

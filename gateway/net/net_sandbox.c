@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <pwd.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -66,6 +68,61 @@ int net_sandbox_knows(const char *text, struct fault *fault)
 {
     struct user user;
     return find_user(text, &user, fault);
+}
+
+/* Leaves nothing behind; 0, or errno. */
+static int try_folder(const char *folder)
+{
+    char inside[PATH_MAX];
+    int fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        close(fd);
+        return 0;
+    }
+    /* An old kernel takes the flag for an attempt to write to the folder itself. */
+    if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) {
+        return errno;
+    }
+    if (snprintf(inside, sizeof inside, "%s/.mailweir-check-XXXXXX", folder) >= (int)sizeof inside) {
+        return ENAMETOOLONG;
+    }
+    return mkdtemp(inside) != NULL && rmdir(inside) == 0 ? 0 : errno;
+}
+
+/* A full disk, or a full table of descriptors, may have room later. */
+static enum net_sandbox_place place_of(int error)
+{
+    switch (error) {
+    case EROFS:
+        return NET_SANDBOX_READ_ONLY;
+    case EACCES:
+    case EPERM:
+        return NET_SANDBOX_FORBIDDEN;
+    case ENOENT:
+    case ENOTDIR:
+    case EOPNOTSUPP:
+    case EINVAL:
+    case ENAMETOOLONG:
+        return NET_SANDBOX_IMPOSSIBLE;
+    default:
+        return NET_SANDBOX_FINE;
+    }
+}
+
+enum net_sandbox_place net_sandbox_try_folder(const char *text, const char *folder)
+{
+    struct fault fault = FAULT_INIT;
+    struct user user = {geteuid(), getegid(), NULL};
+    if (text != NULL && (find_user(text, &user, &fault) < 0 || (user.uid != geteuid() && geteuid() != 0))) {
+        return NET_SANDBOX_FINE;
+    }
+    /* For this thread and its files alone; root's rights over files are gone as long as it lasts. */
+    setfsgid(user.gid);
+    setfsuid(user.uid);
+    int error = try_folder(folder);
+    setfsuid(geteuid());
+    setfsgid(getegid());
+    return place_of(error);
 }
 
 /* Everything of root's but the right to listen on low ports. */

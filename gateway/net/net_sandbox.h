@@ -22,6 +22,19 @@ MUST_USE int net_sandbox_become(const char *user, struct fault *fault);
 /* Whether there is such a user on this machine: 0, or -1 with a fault. */
 MUST_USE int net_sandbox_knows(const char *user, struct fault *fault);
 
+enum net_sandbox_place {
+    NET_SANDBOX_FINE,       /* also when the disk is full for now */
+    NET_SANDBOX_READ_ONLY,  /* the file system */
+    NET_SANDBOX_FORBIDDEN,  /* for this user */
+    NET_SANDBOX_IMPOSSIBLE, /* nobody can: it is no folder, or its file system makes its files itself (/proc) */
+};
+/*
+ * Whether this user, or this process when user is NULL, can create files in the folder: tried with a file that never
+ * gets a name, or, where the file system has none such, with a folder that is removed at once. Blocks. A user who
+ * cannot be asked about, because he is unknown or this process is not root, is taken for able.
+ */
+MUST_USE enum net_sandbox_place net_sandbox_try_folder(const char *user, const char *folder);
+
 /* A path that stays reachable, with all below it. One that does not exist is passed over. */
 struct net_sandbox_path {
     const char *path;

@@ -1,8 +1,9 @@
 """What would not survive a start, or should not be done: check says so with its place, and exits as run does."""
 import json
+import os
 import subprocess
 
-from harness import MAILWEIR, free_port
+from harness import MAILWEIR, Skip, free_port
 from smtp_client import add_user
 
 WARNING, ERROR = 0, 78
@@ -33,6 +34,37 @@ def spool_is_a_file(world, gateway):
     (gateway.folder / "file").write_text("")
     gateway.configuration["spool"]["path"] = str(gateway.folder / "file")
     return ERROR, "/spool/path", "file"
+
+
+def spool_in_proc(world, gateway):
+    gateway.configuration["spool"]["path"] = "/proc/mailweir"
+    return ERROR, "/spool/path", "no file can be created in /proc"
+
+
+def spool_deep_in_proc(world, gateway):
+    gateway.configuration["spool"]["path"] = "/proc/var/spool"
+    return ERROR, "/spool/path", "no file can be created in /proc"
+
+
+def spool_is_a_device(world, gateway):
+    gateway.configuration["spool"]["path"] = "/dev/null"
+    return ERROR, "/spool/path", "no file can be created in /dev/null"
+
+
+def readable(gateway):
+    """For another user who loads the configuration."""
+    secret(gateway, 0o644, "relaypw\n")
+    gateway.write()
+    for file in (gateway.file, gateway.folder / "rules.json"):
+        file.chmod(0o644)
+
+
+def spool_of_another_user(world, gateway):
+    readable(gateway)
+    (gateway.folder / "root").mkdir(mode=0o755)
+    gateway.configuration["spool"]["path"] = str(gateway.folder / "root/spool")
+    gateway.configuration["user"] = "nobody"
+    return ERROR, "/spool/path", 'the user "nobody" may not create files in'
 
 
 def nobody_of_that_name(world, gateway):
@@ -136,6 +168,53 @@ def test_spool_under_a_file(world):
 
 def test_spool_is_a_file(world):
     see(world, spool_is_a_file)
+
+
+def test_spool_where_nobody_can_create_files(world):
+    see(world, spool_in_proc)
+
+
+def test_spool_deep_where_nobody_can_create_files(world):
+    see(world, spool_deep_in_proc)
+
+
+def test_spool_is_a_device(world):
+    see(world, spool_is_a_device)
+
+
+def test_spool_of_another_user(world):
+    if os.geteuid() != 0:
+        raise Skip("only root can become another user")
+    see(world, spool_of_another_user)
+
+
+def test_spool_folder_without_rights(world):
+    """Whoever checks need not be the gateway's user."""
+    gateway = world.mailweir(None)
+    readable(gateway)
+    (gateway.folder / "locked").mkdir(mode=0o555)
+    gateway.configuration["spool"]["path"] = str(gateway.folder / "locked/spool")
+    gateway.write()
+    nobody = {"user": "nobody"} if os.geteuid() == 0 else {}
+    check, run = (subprocess.run([MAILWEIR, command, "--config", gateway.file], capture_output=True, text=True, timeout=60, **nobody) for command in ("check", "run"))
+    words = f"may not create files in {gateway.folder}/locked"
+    assert check.returncode == 0 and f"warning: the user who runs this command {words}" in check.stderr, check
+    assert run.returncode == ERROR and f"error: the user who runs this command {words}" in run.stderr, run
+    assert not list((gateway.folder / "locked").iterdir()), "a check leaves something behind"
+
+
+def test_spool_on_a_read_only_mount(world):
+    if os.geteuid() != 0:
+        raise Skip("only root can mount")
+    gateway = world.mailweir(None)
+    secret(gateway, 0o600, "relaypw\n")
+    place = gateway.folder / "mounted"
+    place.mkdir()
+    gateway.configuration["spool"]["path"] = str(place / "spool")
+    gateway.write()
+    for command in ("check", "run"):
+        done = subprocess.run(["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o ro none "$1" && exec "$2" "$3" --config "$4"', "sh", place, MAILWEIR, command, gateway.file], capture_output=True, text=True, timeout=60)
+        assert done.returncode == ERROR and f"error: {place} is on a file system that is mounted read-only" in done.stderr, done
 
 
 def test_unknown_user(world):
