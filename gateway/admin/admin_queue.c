@@ -11,6 +11,7 @@
 #include "admin/admin_handlers.h"
 #include "admin/admin_private.h"
 #include "base/expect.h"
+#include "dispatch/dispatch_condition.h"
 #include "spool/spool_admin.h"
 #include "spool/spool_export.h"
 #include "spool/spool_query.h"
@@ -247,16 +248,39 @@ void admin_get_facts(struct admin_request *request)
 
 /* ---- changes ---- */
 
+/* An upstream that nobody had paused, but that waits for another reason: whoever says "resume" has it tried at once. */
+static void tell_tried(const struct admin *admin, const char *name, json_t *answer)
+{
+    const struct dispatch *dispatch = gateway_dispatch(admin->gateway);
+    struct dispatch_state state;
+    for (size_t i = 0; i < dispatch_upstream_count(dispatch); i++) {
+        dispatch_state(dispatch, i, &state);
+        enum dispatch_condition condition = dispatch_condition_of(&state);
+        if (strcmp(state.config->name, name) == 0 && condition != DISPATCH_OPEN) {
+            json_object_set_new(
+                answer, "note",
+                json_sprintf("%s was not paused by anybody: its state is \"%s\", and the gateway tries it "
+                             "again now",
+                             name, dispatch_condition_name(condition)));
+        }
+    }
+}
+
 static void on_changed(void *ctx, const json_t *reply)
 {
     struct admin_request *request = ctx;
+    const char *resumed = json_string_value(json_object_get(reply, "resumed"));
     const char *error = json_string_value(json_object_get(reply, "error"));
     const char *code = json_string_value(json_object_get(reply, "code"));
     if (error != NULL) {
         bool usage = code != NULL && strcmp(code, "usage") == 0;
         admin_answer_error(request, usage ? 400 : 503, code == NULL ? "spool" : code, "%s", error);
     } else {
-        admin_answer_json(request, 200, json_deep_copy(reply));
+        json_t *answer = json_deep_copy(reply);
+        if (resumed != NULL) {
+            tell_tried(request->admin, resumed, answer);
+        }
+        admin_answer_json(request, 200, answer);
     }
 }
 

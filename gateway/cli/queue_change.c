@@ -56,14 +56,21 @@ static int send_request(const struct queue_options *options, json_t *request, co
     }
     int64_t changed = json_integer_value(json_object_get(reply, "changed"));
     int64_t busy = json_integer_value(json_object_get(reply, "busy"));
+    const char *note = json_string_value(json_object_get(reply, "note"));
     if (options->json) {
         queue_print_json(reply);
+    } else if (note != NULL) {
+        queue_print_text(note);
+        putchar('\n');
     } else if (is_pause(verb)) {
         print_pause(verb, upstream);
     } else {
         print_changed(verb, changed, busy);
     }
     json_decref(reply);
+    if (is_pause(verb)) {
+        return EX_OK; /* what was asked for is so, whoever made it */
+    }
     if (changed == 0 && busy == 0 && options->select.id != NULL) {
         fprintf(stderr, "mailweir: there is no delivery with the id %s that this can be done to\n", options->select.id);
     }

@@ -87,6 +87,29 @@ static int change_states(struct request *request, int verb)
     return 0;
 }
 
+/* What a pause or its end has not changed is said: whoever resumes what nobody has paused must not believe that this
+ * was why mail waited. */
+static void on_paused(void *ctx, const struct spool_change_result *result, const struct fault *fault)
+{
+    struct request *request = ctx;
+    const char *upstream = text_of(request, "upstream");
+    bool all = upstream == NULL || upstream[0] == '\0', paused = strcmp(text_of(request, "verb"), "pause") == 0;
+    if (fault != NULL || result->changed > 0) {
+        on_changed(ctx, result, fault);
+        return;
+    }
+    char since[25];
+    const struct spool_pause pause = spool_pause_of(request->spool, all ? "" : upstream);
+    log_time(pause.since_ms, since);
+    json_t *note = paused ? json_sprintf("%s %s paused already%s%s, since %s; nothing has changed",
+                                         all ? "all upstreams" : upstream, all ? "are" : "is",
+                                         pause.by[0] == '\0' ? "" : " by ", pause.by, since)
+                   : all  ? json_string("no upstream was paused; nothing has changed")
+                          : json_sprintf("%s was not paused; nothing has changed", upstream);
+    answer_request(request, json_pack("{s:i, s:i, s:o, s:s*}", "changed", 0, "busy", 0, "note", note, "resumed",
+                                      all || paused ? NULL : upstream));
+}
+
 /* While all are paused, the end of one's own pause changes nothing: whoever asks for it must not believe that mail goes
  * on. */
 static int refuse_resume(struct request *request, const struct spool_pause *all)
@@ -107,7 +130,7 @@ static int pause(struct request *request, int paused)
     if (paused == 0 && upstream != NULL && upstream[0] != '\0' && all.on) {
         return refuse_resume(request, &all);
     }
-    spool_change_pause(request->spool, text_of(request, "upstream"), paused != 0, text_of(request, "by"), on_changed,
+    spool_change_pause(request->spool, text_of(request, "upstream"), paused != 0, text_of(request, "by"), on_paused,
                        request);
     return 0;
 }

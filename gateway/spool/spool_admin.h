@@ -14,7 +14,9 @@
  *   {"verb": "import", "messages": [...]}                                              see spool_import.h
  *   {"verb": "forget", "address": "anna@example.net"}                                 of the history
  *
- * The reply is {"changed": 3, "busy": 1} or {"error": "...", "code": "..."}.
+ * The reply is {"changed": 3, "busy": 1} or {"error": "...", "code": "..."}; to a pause that stands already, and to the
+ * end of one that nobody made, {"changed": 0, "busy": 0, "note": "corp was not paused; nothing has changed",
+ * "resumed": "corp"}.
  */
 #ifndef MAILWEIR_SPOOL_SPOOL_ADMIN_H
 #define MAILWEIR_SPOOL_SPOOL_ADMIN_H

@@ -145,7 +145,7 @@ static void pause_done(struct spool *spool, struct spool_job *job)
 {
     struct pause_job *pause = LIST_ITEM(job, struct pause_job, job);
     bool failed = fault_is_set(&job->op.fault), paused = job->op.pause.paused;
-    struct spool_change_result result = {.changed = !failed};
+    struct spool_change_result result = {.changed = !failed && job->op.pause.changed};
     if (!failed) {
         spool->paused_at = spool->looks;
         spool_set_pause(spool, pause->upstream, paused, job->op.pause.since_ms, pause->by);

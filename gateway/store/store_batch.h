@@ -204,6 +204,7 @@ struct store_pause {
     bool paused;
     const char *by;   /* who pauses, for those who ask later; NULL: nobody says */
     int64_t since_ms; /* told: when it began */
+    bool changed;     /* answer: it was not so before */
 };
 
 /* FORGET: up to `limit` messages that were settled longer ago than keep_ms, or that are more than keep_messages; the

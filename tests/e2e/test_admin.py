@@ -171,9 +171,12 @@ def test_an_operators_pause_is_seen(world):
         return f'mailweir_upstream_state{{upstream="corp",state="{state}"}} 1' in admin.get("/metrics").text
 
     assert corp()["state"] == "open" and metric("open") and admin.get("/api/v1/status").json["attention"] == []
+    assert gateway.run("queue", "resume", "corp")[:2] == (0, "corp was not paused; nothing has changed\n")
+    assert gateway.run("queue", "resume")[:2] == (0, "no upstream was paused; nothing has changed\n")
     assert gateway.run("queue", "pause", "corp")[0] == 0
     seen = corp()
     by = seen["paused_by"]
+    assert f"corp is paused already by {by}, since 20" in gateway.run("queue", "pause", "corp")[1]
     assert seen["state"] == "paused" and by and seen["since"] and metric("paused") and not metric("open"), seen
     waiting = gateway.send(message("waits"))
     shown = gateway.run("status")[1]
@@ -510,7 +513,10 @@ def test_pause_and_resume(world):
     assert admin.post("/api/v1/upstreams/corp/resume").status == 200
     wait(lambda: gateway.events("filed"), "filed message")
     assert admin.post("/api/v1/upstreams/nonsense/pause").status == 404
+    nothing = admin.post("/api/v1/upstreams/corp/resume")
+    assert nothing.status == 200 and (nothing.json["changed"], nothing.json["note"]) == (0, "corp was not paused; nothing has changed"), nothing.json
     gateway.stop()
+    assert gateway.run("queue", "resume", "corp")[:2] == (0, "corp was not paused; nothing has changed\n")
 
 
 RULE = {"name": "ci", "if": {"header": "Subject", "matches": "^failed: (?<p>\\w+)"},

@@ -52,7 +52,8 @@ def test_refused_password_over_a_restart(world):
     assert status == 0 and "failing" in out, out
     assert gateway.events("upstream_failed") == []
     # An operator who knows better: it is tried once, and refused again.
-    assert gateway.run("queue", "resume", "corp")[0] == 0
+    status, out, _ = gateway.run("queue", "resume", "corp")
+    assert status == 0 and 'corp was not paused by anybody: its state is "failing", and the gateway tries it again now' in out, out
     failed = wait(lambda: gateway.events("upstream_failed"), "another try")
     assert len(failed) == 1 and failed[0]["attempt"] == 2, failed
     gateway.stop()

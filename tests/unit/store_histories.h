@@ -685,6 +685,9 @@ static void tell_answers(struct buf *out, const struct store_op *op)
             buf_printf(out, " %s.%u->%u %s:%s", one->id, one->from, one->to, one->upstream, one->folder);
         }
         break;
+    case STORE_PAUSE:
+        buf_printf(out, "%d", op->pause.changed);
+        break;
     case STORE_FORGET:
         buf_printf(out, "%u", op->forget.forgotten);
         break;

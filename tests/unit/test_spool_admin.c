@@ -350,6 +350,39 @@ static void test_resume_under_a_pause_of_all(void **state)
     assert_false(spool_pause_of(fixture->spool, "corp").on);
 }
 
+static void expect_note(const char *beginning)
+{
+    const char *note = json_string_value(json_object_get(reply, "note"));
+    expect_reply(0, 0);
+    assert_non_null(note);
+    if (strncmp(note, beginning, strlen(beginning)) != 0 || strstr(note, "; nothing has changed") == NULL) {
+        fail_msg("%s: %s", beginning, note);
+    }
+}
+
+/* What nobody has paused cannot be resumed, and what is paused stays the first one's pause. */
+static void test_pause_that_changes_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    ask(fixture, "{\"verb\":\"resume\",\"upstream\":\"corp\"}");
+    expect_note("corp was not paused");
+    ask(fixture, "{\"verb\":\"resume\"}");
+    expect_note("no upstream was paused");
+    ask(fixture, "{\"verb\":\"pause\",\"upstream\":\"corp\",\"by\":\"joe\"}");
+    expect_reply(1, 0);
+    assert_null(json_object_get(reply, "note"));
+    ask(fixture, "{\"verb\":\"pause\",\"upstream\":\"corp\",\"by\":\"ann\"}");
+    expect_note("corp is paused already by joe, since 20");
+    ask(fixture, "{\"verb\":\"resume\",\"upstream\":\"other\"}");
+    expect_note("other was not paused");
+    ask(fixture, "{\"verb\":\"resume\"}"); /* of all: of each */
+    expect_reply(1, 0);
+    ask(fixture, "{\"verb\":\"pause\"}");
+    expect_reply(1, 0);
+    ask(fixture, "{\"verb\":\"pause\"}");
+    expect_note("all upstreams are paused already, since 20");
+}
+
 /* What is settled is forgotten, in as many batches as it takes; what is open is counted and stays. */
 static void test_forget(void **state)
 {
@@ -563,6 +596,7 @@ int main(void)
         TEST(test_many),
         TEST(test_pause),
         TEST(test_resume_under_a_pause_of_all),
+        TEST(test_pause_that_changes_nothing),
         TEST(test_forget),
         TEST(test_reroute),
         TEST(test_reroute_to_too_many),

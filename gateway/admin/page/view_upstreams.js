@@ -1,6 +1,6 @@
 // view_upstreams - each IMAP account: open, failing, throttled, full, or paused by an operator; what it does, what it said last.
 
-import { get, post } from "./api.js";
+import { get, mayOperate, post } from "./api.js";
 import { ago, count, h, keep, say, span, toast, until } from "./dom.js";
 import { nodesCard } from "./nodes.js";
 
@@ -51,8 +51,8 @@ const FACTS = [
 
 async function act(name, verb) {
   try {
-    await post(`api/v1/upstreams/${encodeURIComponent(name)}/${verb}`);
-    toast(verb === "pause" ? `${name} is paused; its mail waits in the spool.` : `${name} is resumed.`);
+    const { note } = await post(`api/v1/upstreams/${encodeURIComponent(name)}/${verb}`);
+    toast(note ? `${note}.` : verb === "pause" ? `${name} is paused; its mail waits in the spool.` : `${name} is resumed.`);
   } catch (error) {
     toast(error.message, true);
   }
@@ -73,7 +73,7 @@ async function poll() {
 
 function make(one) {
   const state = h("span", { class: "pill" }), error = h("p", { class: "small" }), facts = FACTS.map(([name]) => fact(name));
-  const button = h("button", { type: "button", class: "tiny", onclick: () => act(one.name, button.dataset.verb) });
+  const button = h("button", { type: "button", class: "tiny", hidden: !mayOperate(), onclick: () => act(one.name, button.dataset.verb) });
   return Object.assign(h("section", { class: "card", "aria-label": `Upstream ${one.name}` }, h("header", {}, h("h2", {}, one.name), h("span", { class: "muted small mono" }, `${one.address}:${one.port}`), h("span", { class: "space" }), state, button),
     h("div", { class: "pad" }, h("dl", { class: "facts" }, facts), error)), { state, error, facts, button });
 }

@@ -189,7 +189,9 @@ static int pause_index(struct local *local, struct store_op *op, struct fault *f
     const struct store_pause_row pause = {
         .upstream = op->pause.upstream, .since_ms = op->pause.since_ms, .by = op->pause.by == NULL ? "" : op->pause.by};
     local_journal_pause(&local->decisions, &pause, op->pause.paused);
-    return local_index_set_pause(local->index, &pause, op->pause.paused, fault);
+    int changed = local_index_set_pause(local->index, &pause, op->pause.paused, fault);
+    op->pause.changed = changed > 0;
+    return changed < 0 ? -1 : 0;
 }
 
 const struct local_kind local_pause = {.index = pause_index, .decides = true};

@@ -182,7 +182,7 @@ MUST_USE int local_index_last_number(struct local_index *index, uint64_t message
 MUST_USE int local_index_each_pause(struct local_index *index,
                                     int (*fn)(void *ctx, const struct store_pause_row *pause), void *ctx,
                                     struct fault *fault);
-/* A pause that is there already stays as it is. */
+/* A pause that is there already stays as it is. Whether anything has changed. */
 MUST_USE int local_index_set_pause(struct local_index *index, const struct store_pause_row *pause, bool paused,
                                    struct fault *fault);
 

@@ -281,7 +281,7 @@ int local_index_set_pause(struct local_index *index, const struct store_pause_ro
         bind_number(st, 2, (uint64_t)pause->since_ms);
         bind_text(st, 3, pause->by == NULL ? "" : pause->by);
     }
-    return local_sql_run(index, st, fault);
+    return local_sql_run(index, st, fault) != 0 ? -1 : sqlite3_changes(index->db) > 0;
 }
 
 /* ---- memos ---- */

@@ -130,8 +130,9 @@ static int apply_decision(void *ctx, const json_t *decision, struct bytes line)
         const json_int_t since = json_integer_value(json_object_get(decision, "since_ms"));
         const struct store_pause_row pause = {
             .upstream = upstream, .since_ms = since != 0 ? since : decisions->now_ms, .by = by};
-        return local_index_set_pause(decisions->index, &pause, json_is_true(json_object_get(decision, "paused")),
-                                     decisions->fault);
+        int changed = local_index_set_pause(decisions->index, &pause, json_is_true(json_object_get(decision, "paused")),
+                                            decisions->fault);
+        return changed < 0 ? -1 : 0;
     }
     uint64_t message = message_of(decisions, decision);
     if (message == 0) {

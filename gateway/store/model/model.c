@@ -310,12 +310,15 @@ static void set_pause(struct model *model, struct store_pause *pause)
 {
     model->changed++;
     pause->since_ms = model_now(model);
-    if (!pause->paused && pause->upstream[0] == '\0') {
+    bool all = !pause->paused && pause->upstream[0] == '\0';
+    bool stood = all ? map_count(model->pauses) > 0 : map_get(model->pauses, bytes_of(pause->upstream)) != NULL;
+    pause->changed = stood != pause->paused;
+    if (all) {
         map_free(&model->pauses, free);
         model->pauses = map_new(SIZE_MAX / 4, NULL);
     } else if (!pause->paused) {
         free(map_remove(model->pauses, bytes_of(pause->upstream)));
-    } else if (map_get(model->pauses, bytes_of(pause->upstream)) == NULL) {
+    } else if (!stood) {
         struct model_pause *kept = expect_calloc(1, sizeof *kept);
         kept->since_ms = pause->since_ms;
         snprintf(kept->upstream, sizeof kept->upstream, "%s", pause->upstream);

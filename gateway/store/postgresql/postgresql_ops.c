@@ -297,7 +297,11 @@ static int send_pause(struct postgresql *pg, struct store_op *op, struct fault *
     postgresql_add_text(&values, op->pause.upstream);
     postgresql_add_truth(&values, op->pause.paused);
     postgresql_add_text(&values, op->pause.by == NULL ? "" : op->pause.by);
-    return postgresql_op_send(pg, op, 0, "SELECT set_pause($1, $2, $3)", &values, fault);
+    /* The count is of before: a statement does not see what its own functions write. */
+    return postgresql_op_send(pg, op, 0,
+                              "SELECT set_pause($1, $2, $3), (SELECT count(*) FROM pause WHERE upstream = $1 OR ($1 = "
+                              "'' AND NOT $2))",
+                              &values, fault);
 }
 
 static void take_pause(struct postgresql *pg, struct store_op *op, size_t part, PGresult *result)
@@ -305,6 +309,7 @@ static void take_pause(struct postgresql *pg, struct store_op *op, size_t part, 
     (void)pg;
     (void)part;
     op->pause.since_ms = postgresql_number_at(result, 0, 0);
+    op->pause.changed = (postgresql_number_at(result, 0, 1) == 0) == op->pause.paused;
 }
 
 const struct postgresql_kind postgresql_pause = {.send = send_pause, .take = take_pause};
