@@ -102,15 +102,15 @@ static void note_use(const struct admin_request *request)
 
 static enum config_admin_role role_for(enum admin_access access)
 {
-    return access == ADMIN_METRICS ? CONFIG_ADMIN_METRICS
-           : access == ADMIN_READ  ? CONFIG_ADMIN_READ
-                                   : CONFIG_ADMIN_OPERATE;
+    return access == ADMIN_METRICS                       ? CONFIG_ADMIN_METRICS
+           : access == ADMIN_READ || access == ADMIN_OWN ? CONFIG_ADMIN_READ
+                                                         : CONFIG_ADMIN_OPERATE;
 }
 
 bool admin_access_refuse(struct admin_request *request)
 {
     enum admin_access access = request->route->access;
-    bool by_cookie = false;
+    bool by_cookie = false, changes = access == ADMIN_WRITE || access == ADMIN_OWN;
     if (access == ADMIN_OPEN) {
         return false;
     }
@@ -126,9 +126,9 @@ bool admin_access_refuse(struct admin_request *request)
     } else if (request->who.role < role_for(access)) {
         admin_answer_error(request, 403, "role", "the token of \"%s\" may not do that: the role \"%s\" is needed",
                            request->who.name, config_admin_roles[role_for(access)]);
-    } else if (access == ADMIN_WRITE && !is_json(request)) {
+    } else if (changes && !is_json(request)) {
         admin_answer_error(request, 415, "type", "Content-Type must be application/json");
-    } else if (access == ADMIN_WRITE && by_cookie && !is_own_page(request)) {
+    } else if (changes && by_cookie && !is_own_page(request)) {
         admin_answer_error(request, 403, "key",
                            "a change in a session needs the session's key in \"%s\", and an Origin", ADMIN_KEY_HEADER);
     } else {

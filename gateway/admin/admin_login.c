@@ -48,7 +48,14 @@ void admin_post_session(struct admin_request *request)
         return;
     }
     const char *token = json_string_value(json_object_get(body, "token"));
-    if (token != NULL && admin_access_token(request->admin, token, &who)) {
+    bool known = token != NULL && admin_access_token(request->admin, token, &who);
+    if (known && who.role < CONFIG_ADMIN_READ) {
+        admin_answer_error(
+            request, 403, "role",
+            "the token of \"%s\" may read metrics only; the page needs a token with the role \"read\" or "
+            "\"operate\"",
+            who.name);
+    } else if (known) {
         begin_login(request, &who, token);
     } else {
         log_event(request->admin->log, LOG_LEVEL_WARNING, "admin_login_failed",

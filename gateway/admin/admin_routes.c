@@ -16,7 +16,7 @@ const struct admin_route admin_routes[] = {
      "Who is asking: the token's name and role, and the session's key."},
     {"POST", "/api/v1/session", ADMIN_LOGIN, false, admin_post_session,
      "Begins a session with a token: one cookie for all tabs of a browser."},
-    {"POST", "/api/v1/session/end", ADMIN_WRITE, false, admin_post_session_end, "Ends the session."},
+    {"POST", "/api/v1/session/end", ADMIN_OWN, false, admin_post_session_end, "Ends the session."},
     {"GET", "/metrics", ADMIN_METRICS, false, admin_get_metrics, "Metrics in the Prometheus text format."},
     {"GET", "/api/v1/status", ADMIN_READ, false, admin_get_status, "What mailweir status shows."},
     {"GET", "/api/v1/events", ADMIN_READ, false, admin_get_events,

@@ -15,7 +15,8 @@ enum admin_access {
     ADMIN_METRICS, /* the role "metrics", where there are tokens */
     ADMIN_READ,    /* the role "read" */
     ADMIN_PREVIEW, /* the role "operate": what stands in the mail */
-    ADMIN_WRITE,   /* the same, with a JSON body, or an empty one with its content type */
+    ADMIN_OWN,     /* the role "read", for a change of what is one's own: as ADMIN_WRITE */
+    ADMIN_WRITE,   /* the role "operate", with a JSON body, or an empty one with its content type */
 };
 
 struct admin_route {

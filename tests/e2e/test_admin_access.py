@@ -119,6 +119,13 @@ def test_session(world):
     # A role is a role, by a cookie as well.
     _, reader, other = client.log_in(READER)
     assert client.status("POST", pause, Cookie=other.split(";")[0], Origin=own, X_Mailweir_Key=reader["key"]) == 403
+    # Whoever may only look can log out, too; who may read metrics only has nothing to see here.
+    assert client.status("POST", "/api/v1/session/end", Cookie=other.split(";")[0], Origin=own) == 403
+    assert client.status("POST", "/api/v1/session/end", Cookie=other.split(";")[0], Origin=own, X_Mailweir_Key=reader["key"]) == 200
+    assert client.status("GET", "/api/v1/status", Cookie=other.split(";")[0]) == 401
+    status, answer, none = client.log_in(SCRAPER)
+    assert status == 403 and none is None and '"prometheus" may read metrics only' in answer["error"]["message"], answer
+    other = client.log_in(READER)[2]
     # Ended by hand: the cookie is worth nothing.
     assert client.status("POST", "/api/v1/session/end", **shown, Origin=own, X_Mailweir_Key=who["key"]) == 200
     assert client.status("GET", "/api/v1/status", **shown) == 401

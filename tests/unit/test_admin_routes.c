@@ -78,7 +78,7 @@ static void the_description_says_what_the_table_says(void **state)
         assert_string_equal(json_string_value(json_object_get(operation, "summary")), route->summary);
         bool open = json_array_size(json_object_get(operation, "security")) == 0;
         assert_int_equal(open, route->access == ADMIN_OPEN || route->access == ADMIN_LOGIN);
-        bool has_body = route->access == ADMIN_WRITE || route->access == ADMIN_LOGIN;
+        bool has_body = route->access == ADMIN_WRITE || route->access == ADMIN_OWN || route->access == ADMIN_LOGIN;
         assert_int_equal(json_object_get(operation, "requestBody") != NULL, has_body);
     }
     assert_int_equal(described, routes);

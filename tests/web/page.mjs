@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { connect } from "node:net";
 import { chromium } from "playwright-core";
 
-const { URL: BASE, TOKEN, OUT, SMTP_PORT } = process.env;
+const { URL: BASE, TOKEN, READER, OUT, SMTP_PORT } = process.env;
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const VIEWS = ["flow", "queue", "find", "rules", "upstreams", "why", "workshop", "tester", "clients", "log"];
 
@@ -13,7 +13,7 @@ const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? 
 const problems = [];
 
 /** A page of its own; whatever it says on its console, or is refused, is a failure. */
-async function open(options = {}) {
+async function open(options = {}, token = TOKEN) {
   const context = await browser.newContext({ viewport: { width: 1360, height: 900 }, bypassCSP: false, reducedMotion: "reduce", ...options });
   context.setDefaultTimeout(90_000); // of a machine that runs other tests beside it
   const page = await context.newPage();
@@ -21,7 +21,7 @@ async function open(options = {}) {
   page.on("pageerror", (error) => problems.push(`error: ${error.message}`));
   page.on("request", (request) => request.url().startsWith(BASE) || request.url().startsWith("data:") || problems.push(`asks elsewhere: ${request.url()}`));
   await page.goto(BASE);
-  await page.getByLabel("Token", { exact: true }).fill(TOKEN);
+  await page.getByLabel("Token", { exact: true }).fill(token);
   await page.getByRole("button", { name: "Open" }).click();
   await page.locator(".live.on").waitFor();
   await page.locator("#ready:is(.good, .warn)").waitFor();
@@ -116,6 +116,37 @@ const tests = {
     await other.reload();
     await other.getByLabel("Token", { exact: true }).waitFor();
     await context.close();
+  },
+  async "who may only look sees every view, without what the token may not use, and is refused nothing"() {
+    const admin = { Authorization: `Bearer ${TOKEN}`, "Content-Type": "application/json" };
+    const page = await open({}, READER);
+    page.on("response", (one) => one.status() === 403 && problems.push(`the role read is refused ${one.url()}`));
+    await page.request.post(`${BASE}api/v1/upstreams/archive/pause`, { headers: admin, data: {} });
+    const banner = page.locator("#attention p", { hasText: "nothing is delivered to \"archive\"" });
+    await banner.getByText("mailweir queue resume archive").waitFor();
+    const id = await waitingId(page);
+    const ready = {
+      flow: page.locator("table[aria-label=Paths] tbody tr").first(), queue: rows(page, "Deliveries").nth(1), find: rows(page, "Messages").first(), rules: rows(page, "Rules").nth(1),
+      upstreams: page.getByLabel("Upstream archive").getByText(/^paused by admin/), [`why/${id}`]: page.locator(".story li").first(), "workshop/invoices": page.locator(".pill.good", { hasText: "8 rules, the test passes" }),
+      tester: page.getByText('Your token "wall" has the role "read"'), clients: page.locator("table[aria-label=Clients]"), log: page.getByText("smtp: info"),
+    };
+    const mayNot = /^(Retry|Hold|Release|Reroute|Drop|Resume|Resume all|Reload|Compare|Shadow it first|Start again|Show the message|Try|Copy|Download)/;
+    for (const [view, sign] of Object.entries(ready)) {
+      await page.goto(`${BASE}#/${view}`);
+      await sign.waitFor();
+      const names = await page.locator(":is(#attention, main) :is(button, a)").evaluateAll((all) => all.filter((one) => one.checkVisibility()).map((one) => one.textContent.trim()));
+      assert.deepEqual(names.filter((name) => mayNot.test(name) || (name === "Pause" && view === "upstreams") || name === "Try it with the rules"), [], `${view}: buttons for the role operate`);
+      assert.equal(await page.locator("main input[type=checkbox]:visible").count(), 0, `${view}: nothing can be chosen`);
+    }
+    assert.ok(await page.locator("#tabs [data-id=tester]").isHidden());
+    await page.goto(`${BASE}#/workshop/invoices`);
+    assert.ok(await page.getByLabel("The rule file").evaluate((field) => field.readOnly && field.value.includes("invoices")));
+    assert.equal(await page.locator("main select[aria-label=smtp]").count(), 0);
+    await check(page, "the role read");
+    await page.getByRole("button", { name: "Log out" }).click();
+    await page.getByLabel("Token", { exact: true }).waitFor();
+    await page.request.post(`${BASE}api/v1/upstreams/archive/resume`, { headers: admin, data: {} });
+    await page.context().close();
   },
   async "every view, light and dark, desk and phone"() {
     for (const [device, options] of [["desk", {}], ["phone", { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }]]) {
@@ -228,6 +259,12 @@ const tests = {
     await card.getByText(/^paused by admin/).waitFor();
     await card.getByRole("button", { name: "Resume" }).click();
     await card.getByRole("button", { name: "Pause" }).waitFor();
+    // Somebody else is quicker: the page does not say that it has resumed anything.
+    await card.getByRole("button", { name: "Pause" }).click();
+    await card.getByText(/^paused by admin/).waitFor();
+    await page.route("**/upstreams/archive/resume", async (route) => (await page.request.post(route.request().url(), { headers: { Authorization: `Bearer ${TOKEN}`, "Content-Type": "application/json" }, data: {} }), route.continue()));
+    await card.getByRole("button", { name: "Resume" }).click();
+    await toast(page, /^archive was not paused/);
     await page.context().close();
   },
 

@@ -10,6 +10,7 @@ import threading
 from harness import ROOT, free_port, message, put, wait
 
 TOKEN = "a token for the page's tests"
+READER = "a token for looking only"
 RULES = [
     {"name": "archive-copies", "if": {"header": "X-Archive", "matches": "yes"},
      "then": [{"fileinto": {"upstream": "archive", "folder": "Copies"}}, {"stop": True}]},
@@ -42,7 +43,7 @@ def start(world):
         "retry": {"initial": "200ms", "maximum": "2s"}}
     if os.environ.get("ONLY") == "picture":  # of a day without trouble
         gateway.configuration["upstreams"]["archive"] = gateway.upstream
-    gateway.configuration["admin"] = {"address": f"127.0.0.1:{port}", "token": TOKEN, "max_requests": 1000}
+    gateway.configuration["admin"] = {"address": f"127.0.0.1:{port}", "token": TOKEN, "tokens": {"wall": {"token": READER}}, "max_requests": 1000}
     gateway.write()
     rules = gateway.folder / "rules.json"
     put(rules, json.dumps({"rules": RULES, "tests": TESTS}, indent=2))
@@ -96,7 +97,7 @@ def test_page(world):
     try:
         # One of its tests by hand: ONLY="a part of its name"; ONLY=picture makes deploy/doc/page.png again.
         done = subprocess.run(["node", str(pathlib.Path(__file__).with_name("page.mjs")), os.environ.get("ONLY", "")], timeout=600, env={
-            **os.environ, "URL": f"http://127.0.0.1:{port}/", "TOKEN": TOKEN, "OUT": str(out), "SMTP_PORT": str(apps)})
+            **os.environ, "URL": f"http://127.0.0.1:{port}/", "TOKEN": TOKEN, "READER": READER, "OUT": str(out), "SMTP_PORT": str(apps)})
     finally:
         stop.set()
         sender.join()

@@ -48,6 +48,16 @@ function askToken() {
 /** Who is logged in here: {name, role}; null where the gateway has no tokens. */
 export const who = () => (session?.key ? session : null);
 
+/** Whether buttons that change something, or show what stands in the mail, are for who is logged in: views leave out what he may not use. */
+export const mayOperate = () => !who() || who().role === "operate";
+
+/** Resolves when it is known who looks: what a view shows depends on it. */
+export async function begin() {
+  while (!session) {
+    if (!(await findSession().catch(() => false))) await askToken();
+  }
+}
+
 export async function logOut() {
   await post("api/v1/session/end").catch(() => {});
   location.reload();
@@ -75,8 +85,12 @@ async function ask(path, options) {
     const key = session?.key ? { "X-Mailweir-Key": session.key } : {};
     const response = await fetchFrom(path, { ...options, headers: { ...options?.headers, ...key } });
     if (response.status !== 401) return response;
-    // It has ended; somebody may have begun another while this was on its way.
-    if (session === known) session = null;
+    // It has ended; somebody may have begun another while this was on its way. Views that were drawn for one role do not fit another.
+    if (session === known) {
+      session = null;
+      await begin();
+      if (known && session.role !== known.role) location.reload();
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 // app - the frame: which view is shown, the live stream that all views share, keys, light and dark.
 
-import { follow, logOut, post, who } from "./api.js";
+import { begin, follow, logOut, mayOperate, post, who } from "./api.js";
 import { ago, count, h, keep, say, toast } from "./dom.js";
 import { read } from "./fragment.js";
 import clients from "./view_clients.js";
@@ -19,6 +19,14 @@ export const world = { state: null, seconds: [], lines: [] };
 const LINES_MAX = 1000;
 const SECONDS_MAX = 300;
 
+/** A view of which nothing is left for who may only look. */
+const needsOperate = (view) => ({ ...view,
+  enter(main, ...rest) {
+    if (mayOperate()) view.enter(main, ...rest);
+    else main.append(h("h1", { class: "unseen" }, "Not for this role"), h("p", { class: "card empty" }, `Your token "${who().name}" has the role "${who().role}"; this view needs the role "operate".`));
+  },
+  open: (...rest) => mayOperate() && view.open(...rest) });
+
 const views = [
   { id: "flow", title: "Flow", view: flow },
   { id: "queue", title: "Queue", view: queue, badge: (state) => state.queue.dead },
@@ -27,7 +35,7 @@ const views = [
   { id: "upstreams", title: "Upstreams", view: upstreams, badge: (state) => state.upstreams.filter((one) => one.state !== "open").length },
   { id: "why", title: "Why", view: why },
   { id: "workshop", title: "Workshop", view: workshop },
-  { id: "tester", title: "Try a message", view: tester },
+  { id: "tester", title: "Try a message", view: needsOperate(tester) },
   { id: "clients", title: "Clients", view: clients },
   { id: "log", title: "Log", view: log },
 ];
@@ -66,16 +74,16 @@ addEventListener("hashchange", show);
 
 /** The button or the view that mends it, beside the command that does the same. */
 function mend(one) {
-  if (/^upstream .* paused$/.test(one.about) && one.upstream) return h("button", { type: "button", class: "tiny", onclick: () => resume(`upstreams/${encodeURIComponent(one.upstream)}/resume`) }, "Resume");
-  if (one.about === "all upstreams paused") return h("button", { type: "button", class: "tiny", onclick: () => resume("queue", { verb: "resume" }) }, "Resume all");
+  if (mayOperate() && /^upstream .* paused$/.test(one.about) && one.upstream) return h("button", { type: "button", class: "tiny", onclick: () => resume(`upstreams/${encodeURIComponent(one.upstream)}/resume`) }, "Resume");
+  if (mayOperate() && one.about === "all upstreams paused") return h("button", { type: "button", class: "tiny", onclick: () => resume("queue", { verb: "resume" }) }, "Resume all");
   const place = one.upstream ? ["#/upstreams", "Show the upstream"] : one.about === "dead letters" ? ["#/queue?state=dead", "Show them"] : one.about === "refusals" ? ["#/find/state%3Arefused%20since%3A10m", "Show them"] : one.about === "reload" ? ["#/rules", "Show the rules"] : null;
   return place && h("a", { href: place[0] }, place[1]);
 }
 
 async function resume(path, body = {}) {
   try {
-    await post(`api/v1/${path}`, body);
-    toast("Mail is delivered again.");
+    const { note } = await post(`api/v1/${path}`, body);
+    toast(note ? `${note}.` : "Mail is delivered again.");
   } catch (error) {
     toast(error.message, true);
   }
@@ -190,5 +198,8 @@ addEventListener("keydown", (event) => {
   else if (event.key === "?") help();
 });
 
+await begin();
+// A key of its own for each view stays the same for everybody.
+for (const link of at("tabs").children) link.hidden = link.dataset.id === "tester" && !mayOperate();
 show();
 follow((name, value) => on[name]?.(value), live);

@@ -1,6 +1,6 @@
 // view_log - the log as it is written, and how much of it each part of the gateway writes.
 
-import { get, post } from "./api.js";
+import { get, mayOperate, post } from "./api.js";
 import { clock, h, toast } from "./dom.js";
 
 const SHOWN_MAX = 500;
@@ -48,6 +48,7 @@ function redraw(world) {
 
 async function loadLevels() {
   const found = (await get("api/v1/log")).levels;
+  if (!mayOperate()) return levels.replaceChildren(...Object.entries(found).map(([area, now]) => h("span", {}, `${area}: ${now}`)));
   levels.replaceChildren(...Object.entries(found).map(([area, now]) => h("label", {}, area,
     h("select", { onchange: (event) => setLevel(area, event.target.value) }, Object.keys(RANK).map((name) => h("option", { selected: name === now }, name))))));
 }
@@ -76,7 +77,7 @@ export default {
     lines = h("div", { class: "lines", role: "log", tabindex: "0", "aria-label": "Log lines" });
     levels = h("div", { class: "row" });
     main.append(h("section", { class: "card", "aria-labelledby": "h-log" }, h("header", {}, h("h1", { id: "h-log" }, "Log"), h("span", { class: "space" }), search, level, paused), lines),
-      h("section", { class: "card", "aria-labelledby": "h-levels" }, h("header", {}, h("h2", { id: "h-levels" }, "What each area writes"), h("span", { class: "muted small" }, "changes apply at once and last until the gateway restarts")), h("div", { class: "pad" }, levels)));
+      h("section", { class: "card", "aria-labelledby": "h-levels" }, h("header", {}, h("h2", { id: "h-levels" }, "What each area writes"), mayOperate() && h("span", { class: "muted small" }, "changes apply at once and last until the gateway restarts")), h("div", { class: "pad" }, levels)));
     loadLevels().catch((error) => toast(error.message, true));
     again();
   },

@@ -1,6 +1,6 @@
 // view_queue - what waits, what is held, what is dead, and what can be done about it.
 
-import { get, post } from "./api.js";
+import { get, mayOperate, post } from "./api.js";
 import { ago, bytes, confirm, count, counted, h, keep, say, table, toast, until } from "./dom.js";
 import { keepFilters } from "./fragment.js";
 
@@ -57,7 +57,7 @@ async function changeChosen(verb) {
 }
 
 function make(row) {
-  const pick = h("input", { type: "checkbox", "aria-label": `Choose ${row.id}`, onchange: () => {
+  const pick = h("input", { type: "checkbox", hidden: !mayOperate(), "aria-label": `Choose ${row.id}`, onchange: () => {
     chosen[pick.checked ? "add" : "delete"](row.id);
     drawBar();
   } });
@@ -78,7 +78,7 @@ function update(element, row) {
   element.reason.className = `small ${row.state === "dead" ? "bad" : "warn"}`;
   if (element.shown !== row.state) {
     element.shown = row.state;
-    element.actions.replaceChildren(...(FITS[row.state] ?? []).map((verb) =>
+    element.actions.replaceChildren(...((mayOperate() && FITS[row.state]) || []).map((verb) =>
       h("button", { type: "button", class: `tiny${verb === "drop" ? " danger" : ""}`, onclick: () => change(verb, { id: row.id }, `The delivery ${row.id}`) }, VERBS[verb])));
   }
 }
@@ -128,7 +128,7 @@ export default {
     state.value = STATES.some(([value]) => value === filters.get("state")) ? filters.get("state") : "";
     search = h("input", { type: "search", placeholder: "Find by sender, folder or reason", "aria-label": "Find in the queue", value: filters.get("q") ?? "", oninput: () => (keepAll(), draw(all)) });
     head = h("p", { class: "muted", role: "status" });
-    const everything = h("input", { type: "checkbox", "aria-label": "Choose all shown", onchange: () => {
+    const everything = h("input", { type: "checkbox", hidden: !mayOperate(), "aria-label": "Choose all shown", onchange: () => {
       chosen.clear();
       if (everything.checked) all.filter(isShown).filter((row) => OPEN.has(row.state)).forEach((row) => chosen.add(row.id));
       draw(all);

@@ -1,6 +1,6 @@
 // view_rules - the rules in the order in which they run: how often each acts, when it last did, what it costs, its errors, and those that never act.
 
-import { get, post } from "./api.js";
+import { get, mayOperate, post } from "./api.js";
 import { ago, count, counted, h, keep, rate, say, spark, table, toast } from "./dom.js";
 import { findLink, keepFilters } from "./fragment.js";
 
@@ -104,7 +104,7 @@ export default {
     if ([...filter.options].some((option) => option.value === filters.get("show"))) filter.value = filters.get("show");
     head = h("p", { class: "muted" });
     main.append(h("section", { class: "card", "aria-labelledby": "h-rules" },
-      h("header", {}, h("h1", { id: "h-rules" }, "Rules"), list.number, head, h("span", { class: "space" }), search, filter, h("button", { type: "button", onclick: reload }, "Reload")),
+      h("header", {}, h("h1", { id: "h-rules" }, "Rules"), list.number, head, h("span", { class: "space" }), search, filter, mayOperate() && h("button", { type: "button", onclick: reload }, "Reload")),
       list.element, list.empty));
     tests = null;
     poll();

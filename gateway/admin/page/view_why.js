@@ -1,6 +1,6 @@
 // view_why - the whole story of one message: who brought it, what was decided, each attempt with the server's words.
 
-import { get, post, who } from "./api.js";
+import { get, mayOperate, post } from "./api.js";
 import { bytes, confirm, h, table, toast } from "./dom.js";
 import { read } from "./mail.js";
 import { decision, recipients } from "./trace.js";
@@ -61,8 +61,6 @@ function tree(message) {
   return h("section", { class: "card", "aria-label": "Why it went there" }, h("header", {}, h("h2", {}, "Why it went there"), h("span", { class: "muted small" }, "by the rules in force now, with what each condition saw")), place);
 }
 
-const mayOperate = () => !who() || who().role === "operate";
-
 function facts(pairs) {
   return h("dl", { class: "facts" }, pairs.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }
@@ -86,7 +84,7 @@ function story(message) {
   const { envelope } = message;
   const client = envelope.client ?? {};
   const tls = client.tls_version ? `${client.tls_version} ${client.tls_cipher ?? ""}` : "without TLS";
-  return [h("section", { class: "card", "aria-label": "Message" }, h("header", {}, h("h2", { class: "mono" }, message.id), h("span", { class: "space" }), h("a", { href: `#/tester/${encodeURIComponent(message.id)}` }, "Try it with the rules")),
+  return [h("section", { class: "card", "aria-label": "Message" }, h("header", {}, h("h2", { class: "mono" }, message.id), h("span", { class: "space" }), mayOperate() && h("a", { href: `#/tester/${encodeURIComponent(message.id)}` }, "Try it with the rules")),
     h("div", { class: "pad" }, facts([["received", moment(message.received_ms)], ["by", `${client.listener ?? "?"}, from ${client.address ?? "?"}${client.helo ? ` (${client.helo})` : ""}, ${client.protocol ?? "SMTP"}, ${tls}`],
       ["user", client.user], ["from", envelope.from || "<>"], ["to", (envelope.to ?? []).map((one) => one.address ?? one).join(", ")], ["subject", envelope.subject], ["Message-ID", envelope.message_id], ["rules that acted", (envelope.rules ?? []).join(", ")], ["size", bytes(message.size)]]))),
     mayOperate() && message.open > 0 && preview(message), mayOperate() && tree(message), ...(message.deliveries ?? []).map(delivery), !message.deliveries?.length && h("p", { class: "empty" }, "The rules asked for no delivery: it was discarded.")];
