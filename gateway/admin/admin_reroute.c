@@ -114,7 +114,6 @@ static void on_lane(void *ctx)
     struct reroute reroute = {.rules = decision_shared_set(job->share),
                               .scratch = filters_scratch_new(),
                               .store = store,
-                              .by = job->by,
                               .counters = job->counters,
                               .now_ms = job->now_ms,
                               .again = json_is_true(json_object_get(job->body, "again"))};

@@ -24,6 +24,7 @@ struct queue_here {
     struct store *store;
     struct config *config; /* of a reroute: its rules */
     struct filters_scratch *scratch;
+    struct spool_desk *desk; /* of the same, unless nothing is to be done: no gateway starts meanwhile */
 };
 
 struct queue_here *queue_here_open(const struct queue_options *options, int *exit_r)
@@ -43,6 +44,7 @@ struct queue_here *queue_here_open(const struct queue_options *options, int *exi
 void queue_here_close(struct queue_here **here)
 {
     if (*here != NULL) {
+        spool_desk_close(&(*here)->desk);
         spool_export_close(&(*here)->store);
         filters_scratch_free(&(*here)->scratch);
         config_free(&(*here)->config);
@@ -175,15 +177,23 @@ int queue_here_facts(struct queue_here *here, const char *id, json_t **facts_r)
 
 /* ---- changes ---- */
 
-static int change_here(struct queue_here *here, json_t *request, json_t **reply_r)
+static struct spool_options spool_here(const struct queue_here *here)
+{
+    return (struct spool_options){.store = here->options->store.ops,
+                                  .place = here->options->store.place,
+                                  .path = here->options->spool,
+                                  .brief = true};
+}
+
+int queue_here_change(struct queue_here *here, json_t *request, json_t **reply_r)
 {
     struct fault fault = FAULT_INIT;
-    const struct spool_options options = {.store = here->options->store.ops,
-                                          .place = here->options->store.place,
-                                          .path = here->options->spool,
-                                          .brief = true};
+    const struct spool_options options = spool_here(here);
     json_t *reply = NULL;
-    if (spool_admin_call(&options, request, &reply, &fault) != 0) {
+    json_object_set_new(request, "by", json_string(queue_operator()));
+    int result = spool_admin_call(&options, request, &reply, &fault);
+    json_decref(request);
+    if (result != 0) {
         return queue_failed(&fault);
     }
     const char *error = json_string_value(json_object_get(reply, "error"));
@@ -194,14 +204,6 @@ static int change_here(struct queue_here *here, json_t *request, json_t **reply_
     }
     *reply_r = reply;
     return EX_OK;
-}
-
-int queue_here_change(struct queue_here *here, json_t *request, json_t **reply_r)
-{
-    json_object_set_new(request, "by", json_string(queue_operator()));
-    int result = change_here(here, request, reply_r);
-    json_decref(request);
-    return result;
 }
 
 /* ---- reroute ---- */
@@ -231,35 +233,41 @@ static int note_message(void *ctx, const json_t *object)
     return page->more;
 }
 
-static int move(struct queue_here *here, const struct reroute *reroute, const struct reroute_plan *plan,
-                json_t **reply_r)
+static void add_failed(struct page *page, const char *id, const struct fault *fault)
 {
-    struct buf request;
-    buf_init(&request, SPOOL_ADMIN_REQUEST_MAX);
-    reroute_request(reroute, plan, &request);
-    json_t *root = json_loads(buf_text(&request), JSON_REJECT_DUPLICATES, NULL);
-    int result = change_here(here, root, reply_r);
-    json_decref(root);
-    buf_done(&request);
-    return result;
+    json_array_append_new(page->rows,
+                          json_pack("{s:s,s:s,s:s}", "message", id, "verdict", "failed", "error", fault->text));
 }
 
-static void apply_plan(struct queue_here *here, const struct reroute *reroute, struct reroute_plan *plan,
-                       struct page *page)
+static int move(struct queue_here *here, const struct reroute_plan *plan, struct page *page, struct fault *fault)
 {
-    json_t *reply = NULL;
+    const struct spool_desk_move asked = {.id = plan->id,
+                                          .by = queue_operator(),
+                                          .again = here->options->again,
+                                          .deliveries = plan->deliveries,
+                                          .count = plan->count};
+    struct spool_change_result result;
+    if (spool_desk_reroute(here->desk, &asked, &result, fault) != 0) {
+        return -1;
+    }
+    page->moved += result.changed > 0;
+    page->busy += result.busy > 0;
+    page->same += result.doubtful > 0;
+    return 0;
+}
+
+static int apply_plan(struct queue_here *here, struct reroute_plan *plan, struct page *page, struct fault *fault)
+{
     page->same += plan->verdict != REROUTE_MOVES;
     if (plan->verdict == REROUTE_MOVES && here->options->dry_run) {
         page->moved++;
-    } else if (plan->verdict == REROUTE_MOVES && move(here, reroute, plan, &reply) == EX_OK) {
-        page->moved += json_integer_value(json_object_get(reply, "changed")) > 0;
-        page->busy += json_integer_value(json_object_get(reply, "busy")) > 0;
-        page->same += json_integer_value(json_object_get(reply, "in_doubt")) > 0;
-        json_decref(reply);
+    } else if (plan->verdict == REROUTE_MOVES && move(here, plan, page, fault) != 0) {
+        return -1;
     }
     json_array_append_new(page->rows, json_pack("{s:s,s:s,s:s,s:s}", "message", plan->id, "verdict",
                                                 reroute_verdict_name(plan->verdict), "before", buf_text(&plan->before),
                                                 "after", buf_text(&plan->after)));
+    return 0;
 }
 
 static void run_page(struct queue_here *here, struct page *page)
@@ -268,38 +276,47 @@ static void run_page(struct queue_here *here, struct page *page)
     const struct reroute reroute = {.rules = here->config->rule_set,
                                     .scratch = here->scratch,
                                     .store = here->store,
-                                    .by = queue_operator(),
                                     .now_ms = net_wall(loop),
                                     .again = here->options->again};
     for (size_t i = 0; i < page->count; i++) {
         struct fault fault = FAULT_INIT;
         struct reroute_plan plan;
-        if (reroute_plan(&reroute, page->messages[i], &plan, &fault) == 0) {
-            apply_plan(here, &reroute, &plan, page);
+        int result = reroute_plan(&reroute, page->messages[i], &plan, &fault);
+        if (result == 0) {
+            result = apply_plan(here, &plan, page, &fault);
             reroute_plan_done(&plan);
-        } else {
-            json_array_append_new(page->rows, json_pack("{s:s,s:s,s:s}", "message", page->ids[i], "verdict", "failed",
-                                                        "error", fault.text));
+        }
+        if (result != 0) {
+            add_failed(page, page->ids[i], &fault);
         }
     }
     net_loop_free(&loop);
 }
 
-static int load_rules(struct queue_here *here)
+static int make_ready(struct queue_here *here)
 {
+    struct fault fault = FAULT_INIT;
+    const struct spool_options options = spool_here(here);
     if (here->config == NULL) {
         here->config = cli_load_config(here->options->config_file, false);
         here->scratch = filters_scratch_new();
     }
-    return here->config == NULL ? EX_CONFIG : EX_OK;
+    if (here->config == NULL) {
+        return EX_CONFIG;
+    }
+    if (here->options->dry_run || here->desk != NULL) {
+        return EX_OK;
+    }
+    return spool_desk_open(&here->desk, &options, &fault) != 0 ? queue_failed(&fault) : EX_OK;
 }
 
 int queue_here_reroute(struct queue_here *here, const char *after, json_t **answer_r)
 {
     struct fault fault = FAULT_INIT;
     struct store_select select = here->options->select;
-    if (load_rules(here) != EX_OK) {
-        return EX_CONFIG;
+    int result = make_ready(here);
+    if (result != EX_OK) {
+        return result;
     }
     if (after != NULL) {
         select.after = (struct store_key){.message = strtoull(after, NULL, 10), .number = INT32_MAX};

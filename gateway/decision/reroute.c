@@ -7,9 +7,7 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "base/log.h"
 #include "decision/stored.h"
-#include "store/store_meta.h"
 
 #define ARENA_MAX   (64u << 20)
 #define TARGETS_MAX (1u << 20)
@@ -61,19 +59,6 @@ static bool is_in_doubt(const struct stored *stored)
         }
     }
     return false;
-}
-
-void reroute_request(const struct reroute *reroute, const struct reroute_plan *plan, struct buf *out)
-{
-    buf_printf(out, "{\"verb\":\"reroute\",\"message\":\"%s\",\"again\":%s,\"by\":\"", plan->id,
-               reroute->again ? "true" : "false");
-    log_json_escape(out, bytes_of(reroute->by));
-    buf_append_text(out, "\",\"deliveries\":[");
-    for (size_t i = 0; i < plan->count; i++) {
-        buf_append_text(out, i > 0 ? "," : "");
-        store_meta_write_delivery(out, &plan->deliveries[i]);
-    }
-    buf_append_text(out, "]}");
 }
 
 /* The decision's own memory ends with the plan's making. */

@@ -1,5 +1,5 @@
 /*
- * reroute - what rules would do today with a message that waits in the spool, and the request that does it.
+ * reroute - what rules would do today with a message that waits in the spool.
  *
  * Reads the store and the stored body; changes nothing. Blocks: for lanes, and for programs without a gateway. A
  * message that the rules would now refuse or discard stays as it is: it was acknowledged.
@@ -25,7 +25,6 @@ struct reroute {
     const struct filters_set *rules;
     struct filters_scratch *scratch;
     struct store *store;
-    const char *by;                          /* who asks, for the history */
     const struct filters_counters *counters; /* what was counted; the message itself is none of it. NULL: nothing */
     int64_t now_ms;
     bool again; /* what is in doubt goes as well: an operator's word */
@@ -44,7 +43,5 @@ struct reroute_plan {
 MUST_USE int reroute_plan(const struct reroute *reroute, uint64_t message, struct reroute_plan *plan_r,
                           struct fault *fault);
 void reroute_plan_done(struct reroute_plan *plan);
-/* The plan as JSON, as spool_admin_request() takes it: for the command line. */
-void reroute_request(const struct reroute *reroute, const struct reroute_plan *plan, struct buf *out);
 
 #endif

@@ -11,7 +11,6 @@
 #include "spool/spool_import.h"
 #include "spool/spool_private.h"
 #include "spool/spool_query.h"
-#include "store/store_meta.h"
 
 struct request {
     struct spool *spool;
@@ -135,46 +134,6 @@ static int pause(struct request *request, int paused)
     return 0;
 }
 
-static int read_deliveries(struct request *request, struct mail_delivery **deliveries_r, size_t *count_r)
-{
-    json_t *list = json_object_get(request->root, "deliveries");
-    size_t count = json_array_size(list);
-    struct mail_delivery *deliveries = arena_array(request->arena, count, sizeof *deliveries);
-    if (!json_is_array(list) || deliveries == NULL) {
-        fault_set(&request->fault, FAULT_PERM, "usage", "reroute", "the request names no deliveries");
-        return -1;
-    }
-    for (size_t i = 0; i < count; i++) {
-        char *text = json_dumps(json_array_get(list, i), JSON_COMPACT);
-        int result = store_meta_read_delivery(bytes_of(text), request->arena, &deliveries[i], &request->fault);
-        free(text);
-        if (result != 0) {
-            return -1;
-        }
-    }
-    *deliveries_r = deliveries;
-    *count_r = count;
-    return 0;
-}
-
-static int reroute_message(struct request *request, int unused)
-{
-    (void)unused;
-    struct mail_delivery *deliveries;
-    size_t count;
-    const char *id = text_of(request, "message");
-    if (id == NULL) {
-        fault_set(&request->fault, FAULT_PERM, "usage", "reroute", "the request names no message");
-        return -1;
-    }
-    if (read_deliveries(request, &deliveries, &count) != 0) {
-        return -1;
-    }
-    const struct spool_asker asker = asker_of(request);
-    spool_change_reroute(request->spool, id, deliveries, count, &asker);
-    return 0;
-}
-
 /* {"verb": "forget", "address": "…"}: changed is how many messages are forgotten, busy how many are open and stay. */
 static int forget_settled(struct request *request, int unused)
 {
@@ -210,7 +169,6 @@ static const struct {
     {"drop", change_states, STORE_DROP},
     {"pause", pause, true},
     {"resume", pause, false},
-    {"reroute", reroute_message, 0},
     {"import", import, 0},
     {"forget", forget_settled, 0},
 };
@@ -245,6 +203,9 @@ struct spool_desk {
     struct net_loop *loop;
     struct spool *spool;
     json_t *reply;
+    struct spool_change_result changed; /* of a reroute */
+    struct fault fault;
+    bool is_done;
 };
 
 static void keep_reply(void *ctx, const json_t *reply)
@@ -284,6 +245,35 @@ json_t *spool_desk_ask(struct spool_desk *desk, json_t *request)
     json_t *reply = desk->reply;
     desk->reply = NULL;
     return reply;
+}
+
+static void keep_change(void *ctx, const struct spool_change_result *result, const struct fault *fault)
+{
+    struct spool_desk *desk = ctx;
+    desk->changed = *result;
+    if (fault != NULL) {
+        desk->fault = *fault;
+    }
+    desk->is_done = true;
+    net_loop_stop(desk->loop);
+}
+
+int spool_desk_reroute(struct spool_desk *desk, const struct spool_desk_move *move,
+                       struct spool_change_result *result_r, struct fault *fault)
+{
+    const struct spool_asker asker = {.by = move->by, .again = move->again, .done = keep_change, .ctx = desk};
+    desk->fault = FAULT_INIT;
+    desk->is_done = false;
+    spool_change_reroute(desk->spool, move->id, move->deliveries, move->count, &asker);
+    while (!desk->is_done) {
+        net_loop_run(desk->loop);
+    }
+    if (fault_is_set(&desk->fault)) {
+        fault_set(fault, desk->fault.class, desk->fault.code, desk->fault.where, "%s", desk->fault.text);
+        return -1;
+    }
+    *result_r = desk->changed;
+    return 0;
 }
 
 void spool_desk_close(struct spool_desk **desk)

@@ -9,8 +9,6 @@
  *
  *   {"verb": "retry" | "hold" | "release" | "drop", "select": {...}, "by": "name"}    see spool_query.h for select
  *   {"verb": "pause" | "resume", "upstream": "corp"}                                  without upstream: all
- *   {"verb": "reroute", "message": "<id>", "deliveries": [...]}                       see store_meta.h for deliveries
- *
  *   {"verb": "import", "messages": [...]}                                              see spool_import.h
  *   {"verb": "forget", "address": "anna@example.net"}                                 of the history
  *
@@ -25,6 +23,7 @@
 
 #include "base/must_use.h"
 #include "spool/spool.h"
+#include "spool/spool_change.h"
 
 /* Octets of one request. */
 #define SPOOL_ADMIN_REQUEST_MAX (16u << 20)
@@ -43,6 +42,16 @@ struct spool_desk;
 MUST_USE int spool_desk_open(struct spool_desk **desk_r, const struct spool_options *options, struct fault *fault);
 /* The reply is the caller's. */
 MUST_USE json_t *spool_desk_ask(struct spool_desk *desk, json_t *request);
+/* What takes the place of a message's open deliveries, see spool_change_reroute(); by and again as in spool_asker. */
+struct spool_desk_move {
+    const char *id, *by;
+    bool again;
+    const struct mail_delivery *deliveries;
+    size_t count;
+};
+/* Blocks until it is durable; -1 with a fault, and nothing is known of *result_r. */
+MUST_USE int spool_desk_reroute(struct spool_desk *desk, const struct spool_desk_move *move,
+                                struct spool_change_result *result_r, struct fault *fault);
 /* Sets *desk to NULL; NULL is fine. */
 void spool_desk_close(struct spool_desk **desk);
 

@@ -12,6 +12,7 @@
 #include "sim_index.h"
 #include "sim_mail.h"
 #include "spool/spool_admin.h"
+#include "spool/spool_change.h"
 
 #define KNOWN_MAX   4000
 #define REQUEST_MAX 1000
@@ -136,14 +137,8 @@ static void note_taken(const struct request *request)
     }
 }
 
-static void on_answer(void *ctx, const json_t *reply)
+static void end_request(struct request *request, bool is_done, uint64_t changed)
 {
-    struct request *request = ctx;
-    char *text = json_dumps(reply, JSON_COMPACT);
-    sim_say("operator: %s: %s", verbs[request->verb], text);
-    free(text);
-    bool is_done = json_object_get(reply, "error") == NULL;
-    uint64_t changed = (uint64_t)json_integer_value(json_object_get(reply, "changed"));
     if (request->verb == RELEASE || request->verb == DROP || request->verb == REROUTE) {
         note_asked(request->verb); /* also for what came meanwhile */
     }
@@ -162,16 +157,38 @@ static void on_answer(void *ctx, const json_t *reply)
     free(request);
 }
 
-static void ask(struct spool *spool, enum verb verb, unsigned server, struct sim_try *try, const char *text)
+static void on_answer(void *ctx, const json_t *reply)
+{
+    struct request *request = ctx;
+    char *text = json_dumps(reply, JSON_COMPACT);
+    sim_say("operator: %s: %s", verbs[request->verb], text);
+    free(text);
+    end_request(request, json_object_get(reply, "error") == NULL,
+                (uint64_t)json_integer_value(json_object_get(reply, "changed")));
+}
+
+static void on_rerouted(void *ctx, const struct spool_change_result *result, const struct fault *fault)
+{
+    sim_say("operator: reroute: %s", fault != NULL ? fault->text : result->changed > 0 ? "done" : "nothing to do");
+    end_request(ctx, fault == NULL, result->changed);
+}
+
+static struct request *begin_request(enum verb verb, unsigned server, struct sim_try *try)
 {
     struct request *request = expect_calloc(1, sizeof *request);
     *request = (struct request){.verb = verb, .server = server, .try = try};
-    sim_say("operator asks: %s", text);
     note_asked(verb);
     note_taken(request);
     orders.open++;
     orders.releases += verb == RELEASE;
     orders.resumes += verb == RESUME;
+    return request;
+}
+
+static void ask(struct spool *spool, enum verb verb, unsigned server, struct sim_try *try, const char *text)
+{
+    sim_say("operator asks: %s", text);
+    struct request *request = begin_request(verb, server, try);
     json_t *root = json_loads(text, 0, NULL);
     spool_admin_request(spool, root, on_answer, request);
     json_decref(root);
@@ -205,17 +222,20 @@ static struct sim_try *some_message(uint64_t draw)
 
 void sim_operator_reroute(struct spool *spool, struct sim_try *try)
 {
-    char text[REQUEST_MAX];
+    static struct mail_delivery instead; /* by reference until the answer, and the same each time */
     if (try == NULL || try->state != SIM_TRY_ACKED || try->at_once) {
         return;
     }
+    const struct sim_place_info *place = &sim_places[SIM_PLACE_REROUTED];
+    instead = (struct mail_delivery){.upstream = sim_upstreams[place->server],
+                                     .folder = place->folder,
+                                     .rule = "operator",
+                                     .recipients = &sim_recipients[0],
+                                     .recipient_count = 1};
     try->rerouted = true;
-    snprintf(text, sizeof text,
-             "{\"verb\": \"reroute\", \"message\": \"%s\", \"by\": \"sim\", \"deliveries\": [{\"upstream\": \"%s\", "
-             "\"folder\": \"%s\", \"rule\": \"operator\", \"recipients\": [\"%s\"]}]}",
-             try->id, sim_upstreams[sim_places[SIM_PLACE_REROUTED].server], sim_places[SIM_PLACE_REROUTED].folder,
-             sim_recipients[0]);
-    ask(spool, REROUTE, 0, try, text);
+    sim_say("operator asks: reroute %s", try->id);
+    const struct spool_asker asker = {.by = "sim", .done = on_rerouted, .ctx = begin_request(REROUTE, 0, try)};
+    spool_change_reroute(spool, try->id, &instead, 1, &asker);
 }
 
 void sim_operator_work(struct spool *spool, uint64_t draw)

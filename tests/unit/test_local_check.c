@@ -219,6 +219,24 @@ static void __attribute__((format(printf, 2, 3))) ask(struct fixture *fixture, c
     run_until(fixture, &fixture->answers, before + 1);
 }
 
+static void on_rerouted(void *ctx, const struct spool_change_result *result, const struct fault *fault)
+{
+    struct fixture *fixture = ctx;
+    assert_null(fault);
+    assert_int_equal(result->changed, 2);
+    fixture->answers++;
+    net_loop_stop(fixture->loop);
+}
+
+static void reroute(struct fixture *fixture, const char *id)
+{
+    static const struct mail_delivery instead = {.number = 1, .upstream = "corp", .folder = "New"};
+    const struct spool_asker asker = {.done = on_rerouted, .ctx = fixture};
+    unsigned before = fixture->answers;
+    spool_change_reroute(fixture->spool, id, &instead, 1, &asker);
+    run_until(fixture, &fixture->answers, before + 1);
+}
+
 /* Of eight deliveries: one held, one held and released, one dropped, a message rerouted, one attempt; and a pause. */
 static void decide(struct fixture *fixture, char ids[4][40])
 {
@@ -231,10 +249,7 @@ static void decide(struct fixture *fixture, char ids[4][40])
     ask(fixture, "{\"verb\":\"hold\",\"select\":{\"id\":\"%s\"}}", ids[0]);
     ask(fixture, "{\"verb\":\"release\",\"select\":{\"id\":\"%s.2\"}}", ids[0]);
     ask(fixture, "{\"verb\":\"drop\",\"select\":{\"id\":\"%s.1\"}}", ids[1]);
-    ask(fixture,
-        "{\"verb\":\"reroute\",\"message\":\"%s\",\"deliveries\":[{\"number\":1,\"upstream\":\"corp\",\"folder\":"
-        "\"New\"}]}",
-        ids[2]);
+    reroute(fixture, ids[2]);
     ask(fixture, "{\"verb\":\"pause\",\"upstream\":\"%s\"}", "corp");
 }
 
