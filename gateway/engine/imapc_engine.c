@@ -169,7 +169,7 @@ const char *imapc_engine_said(const struct imapc_engine *engine)
 static void note_alert(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     bool forged = engine->options.starttls && !engine->tls_active; /* anybody may have said it */
-    if (bytes_is_nocase(reply->code, "ALERT") && !engine->alert_due && !forged) {
+    if (bytes_is_nocase(reply->code, "ALERT") && !forged) {
         buf_clear(&engine->alert);
         buf_append_bytes(&engine->alert, bytes_slice(reply->text, 0, sizeof engine->fault.text - 1));
         engine->alert_due = true;

@@ -57,8 +57,6 @@ void spool_clock_jumped(struct spool *spool, int64_t delta_ms, int64_t before_ms
     struct spool_job *job = expect_calloc(1, sizeof *job);
     *job = (struct spool_job){.done = on_moved,
                               .op = {.kind = STORE_CLOCK, .clock = {.delta_ms = delta_ms, .before_ms = before_ms}}};
-    job->op.asker = job;
-    list_init(&job->op.link);
-    list_append(&spool->jumps, &job->op.link);
+    spool_line_up(&spool->jumps, job);
     submit_next(spool);
 }

@@ -51,6 +51,13 @@ struct spool_job {
     struct store_op op;
     spool_job_fn *done;
 };
+/* Behind the last of a list of jobs. */
+static inline void spool_line_up(struct list *line, struct spool_job *job)
+{
+    job->op.asker = job;
+    list_init(&job->op.link);
+    list_append(line, &job->op.link);
+}
 
 struct spool_group {
     struct list link; /* among those in limbo */

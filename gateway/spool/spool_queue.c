@@ -65,9 +65,7 @@ void spool_pump(struct spool *spool)
 void spool_ride(struct spool *spool, struct spool_job *job)
 {
     NET_EXPECT_LOOP(spool->loop);
-    job->op.asker = job;
-    list_init(&job->op.link);
-    list_append(&spool->pending, &job->op.link);
+    spool_line_up(&spool->pending, job);
 }
 
 void spool_submit(struct spool *spool, struct spool_job *job)

@@ -511,6 +511,16 @@ bool sim_client_is_done(const struct sim_client *client)
     return client->left == 0 && client->link == NULL;
 }
 
+bool sim_clients_are_done(struct sim_client *const *clients, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!sim_client_is_done(clients[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void sim_client_check(const struct sim_client *client)
 {
     if (client->link != NULL && client->since > 0 && sim_now() - client->since > PATIENCE) {

@@ -21,6 +21,7 @@ struct sim_client_plan {
 struct sim_client *sim_client_new_planned(unsigned number, const struct sim_client_plan *plan);
 /* Whether nothing is left to do. */
 bool sim_client_is_done(const struct sim_client *client);
+bool sim_clients_are_done(struct sim_client *const *clients, size_t count);
 /* Ends the world when the client has waited for an answer longer than any server may need. */
 void sim_client_check(const struct sim_client *client);
 /* From now on no cuts, no junk, and nothing that rules put off. */

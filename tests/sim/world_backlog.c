@@ -75,14 +75,7 @@ static void write_config(void)
 static bool is_over(void *ctx)
 {
     (void)ctx;
-    struct spool_counts counts;
-    for (unsigned i = 0; i < CLIENTS; i++) {
-        if (!sim_client_is_done(world.clients[i])) {
-            return false;
-        }
-    }
-    spool_count(gateway_spool(world.life.gateway), &counts);
-    return counts.waiting == 0;
+    return world_life_is_over(&world.life, world.clients, CLIENTS);
 }
 
 static void choose_budget(void)

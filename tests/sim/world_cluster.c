@@ -216,10 +216,8 @@ static bool is_settled(void *ctx)
 {
     struct store_counts counts = sim_cluster_count();
     never(ctx);
-    for (size_t i = 0; i < CLIENTS; i++) {
-        if (!sim_client_is_done(world.clients[i])) {
-            return false;
-        }
+    if (!sim_clients_are_done(world.clients, CLIENTS)) {
+        return false;
     }
     for (unsigned i = 0; i < NODES; i++) {
         if (world.lives[i].gateway == NULL) {
@@ -327,16 +325,5 @@ void world_cluster(void)
     if (sim_seed() % 2 == 0) {
         crash_node((unsigned)(sim_seed() / 2 % NODES));
     }
-    bool all_settled = sim_run(is_settled, NULL, sim_now() + SETTLE_TIME);
-    /* Nothing may be filed once more after that. */
-    sim_run(never, NULL, sim_now() + 30 * (uint64_t)SIM_SECOND);
-    sim_index_check(true);
-    for (unsigned i = 0; i < CLIENTS; i++) {
-        if (!sim_client_is_done(world.clients[i])) {
-            sim_fail("client %u never came to its end", i);
-        }
-    }
-    if (!all_settled) {
-        sim_fail("something is left in the queue, and nobody knows of it");
-    }
+    world_life_end(is_settled, never, SETTLE_TIME, world.clients, CLIENTS);
 }

@@ -112,14 +112,7 @@ static void check_now_and_then(void *ctx)
 static bool is_over(void *ctx)
 {
     (void)ctx;
-    struct spool_counts counts;
-    for (unsigned i = 0; i < world.count; i++) {
-        if (!sim_client_is_done(world.clients[i])) {
-            return false;
-        }
-    }
-    spool_count(gateway_spool(world.life.gateway), &counts);
-    return counts.waiting == 0;
+    return world_life_is_over(&world.life, world.clients, world.count);
 }
 
 /* ---- the world ---- */

@@ -225,10 +225,8 @@ static bool is_settled(void *ctx)
     (void)ctx;
     struct spool_counts counts;
     check_step();
-    for (size_t i = 0; i < CLIENTS; i++) {
-        if (!sim_client_is_done(world.clients[i])) {
-            return false;
-        }
+    if (!sim_clients_are_done(world.clients, CLIENTS)) {
+        return false;
     }
     if (world.life.gateway == NULL) {
         return false;
@@ -339,16 +337,5 @@ void world_gateway(void)
     if (sim_seed() % 2 == 0) {
         sim_crash();
     }
-    bool all_settled = sim_run(is_settled, NULL, sim_now() + (world.blind ? SETTLE_TIME_BLIND : SETTLE_TIME));
-    /* Nothing may be filed once more after that. */
-    sim_run(never, NULL, sim_now() + 30 * (uint64_t)SIM_SECOND);
-    sim_index_check(true);
-    for (unsigned i = 0; i < CLIENTS; i++) {
-        if (!sim_client_is_done(world.clients[i])) {
-            sim_fail("client %u never came to its end", i);
-        }
-    }
-    if (!all_settled) {
-        sim_fail("something is left in the spool, and nobody knows of it");
-    }
+    world_life_end(is_settled, never, world.blind ? SETTLE_TIME_BLIND : SETTLE_TIME, world.clients, CLIENTS);
 }

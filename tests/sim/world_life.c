@@ -4,6 +4,7 @@
 #include "world_life.h"
 
 #include "sim_disk.h"
+#include "sim_index.h"
 #include "sim_link.h"
 #include "sim_store.h"
 #include "world.h"
@@ -111,4 +112,32 @@ void world_life_start(struct world_life *life)
 {
     sim_on_crash(on_crash, life);
     sim_gateway_after(0, start, life);
+}
+
+/* ---- the end ---- */
+
+bool world_life_is_over(const struct world_life *life, struct sim_client *const *clients, size_t count)
+{
+    struct spool_counts counts;
+    if (!sim_clients_are_done(clients, count) || life->gateway == NULL) {
+        return false;
+    }
+    spool_count(gateway_spool(life->gateway), &counts);
+    return counts.waiting == 0;
+}
+
+void world_life_end(bool (*is_settled)(void *ctx), bool (*look)(void *ctx), uint64_t within_us,
+                    struct sim_client *const *clients, size_t count)
+{
+    bool all_settled = sim_run(is_settled, NULL, sim_now() + within_us);
+    sim_run(look, NULL, sim_now() + 30 * (uint64_t)SIM_SECOND);
+    sim_index_check(true);
+    for (size_t i = 0; i < count; i++) {
+        if (!sim_client_is_done(clients[i])) {
+            sim_fail("client %zu never came to its end", i);
+        }
+    }
+    if (!all_settled) {
+        sim_fail("something is left in the queue, and nobody knows of it");
+    }
 }

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "daemon/gateway.h"
+#include "sim_client.h"
 
 struct world_life {
     struct net_loop *loop;
@@ -30,5 +31,14 @@ void world_life_stop(void *life);
 void world_life_reload(void *life);
 /* Whether there is one that works. */
 bool world_life_runs(const struct world_life *life);
+/* Whether these clients have sent all that they have, and nothing of it waits. */
+bool world_life_is_over(const struct world_life *life, struct sim_client *const *clients, size_t count);
+
+/*
+ * How a world of faults ends when all is well again: by then it must be settled, after that nothing may be filed once more; what was promised lies
+ * where it belongs, and each client has come to its end. look, which is never satisfied, is asked all the while.
+ */
+void world_life_end(bool (*is_settled)(void *ctx), bool (*look)(void *ctx), uint64_t within_us,
+                    struct sim_client *const *clients, size_t count);
 
 #endif

@@ -170,17 +170,7 @@ static enum sim_step on_command(void *ctx, const char *name)
 static bool is_over(void *ctx)
 {
     (void)ctx;
-    struct spool_counts counts;
-    for (unsigned i = 0; i < CLIENTS; i++) {
-        if (!sim_client_is_done(world.clients[i])) {
-            return false;
-        }
-    }
-    if (world.life.gateway == NULL) {
-        return false;
-    }
-    spool_count(gateway_spool(world.life.gateway), &counts);
-    return counts.waiting == 0;
+    return world_life_is_over(&world.life, world.clients, CLIENTS);
 }
 
 static bool never(void *ctx)
