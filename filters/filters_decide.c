@@ -348,12 +348,10 @@ static const char *const *keep_errors(struct arena *arena, const struct mail_vie
     return errors;
 }
 
-static int finish_decision(struct filters_builder *builder, struct filters_decision *decision_r)
+/* Takes what the decision names into the caller's memory; false when that is full. */
+static bool keep_all(struct filters_builder *builder)
 {
     struct filters_decision *decision = &builder->decision;
-    if (decision->reply_code != 0) {
-        decision->delivery_count = 0; /* the message is refused as a whole */
-    }
     bool kept = keep_decision(builder, &decision->enhanced) && keep_decision(builder, &decision->rule) &&
                 (decision->failed_count == 0 || keep_failed(builder));
     for (size_t i = 0; i < decision->delivery_count && kept; i++) {
@@ -365,7 +363,16 @@ static int finish_decision(struct filters_builder *builder, struct filters_decis
     for (size_t i = 0; i < decision->watched_count && kept; i++) {
         kept = keep_decision(builder, (const char **)(uintptr_t)&decision->watched[i]);
     }
-    if (!kept) {
+    return kept;
+}
+
+static int finish_decision(struct filters_builder *builder, struct filters_decision *decision_r)
+{
+    struct filters_decision *decision = &builder->decision;
+    if (decision->reply_code != 0) {
+        decision->delivery_count = 0; /* the message is refused as a whole */
+    }
+    if (!keep_all(builder)) {
         return filters_run_full(&builder->run);
     }
     if (filters_tried_end(builder) < 0) {

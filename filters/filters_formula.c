@@ -72,6 +72,16 @@ static int add_source(struct filters_run *run, const struct filters_formula *for
 
 /* ---- steps that make one value of one ---- */
 
+/* One more digit; false when it is more than a number holds. */
+static bool push_digit(int64_t *number, int digit)
+{
+    if (*number > INT64_MAX / 10 - 1) {
+        return false;
+    }
+    *number = *number * 10 + digit;
+    return true;
+}
+
 static bool is_decimal(struct bytes text, int64_t *scaled_r)
 {
     bool minus = text.len > 0 && text.ptr[0] == '-';
@@ -86,17 +96,15 @@ static bool is_decimal(struct bytes text, int64_t *scaled_r)
             return false;
         } else if (!point || decimals < FILTERS_DECIMALS) {
             decimals += point;
-            if (number > INT64_MAX / 10 - 1) {
+            if (!push_digit(&number, text.ptr[i] - '0')) {
                 return false;
             }
-            number = number * 10 + (text.ptr[i] - '0');
         }
     }
     for (; decimals < FILTERS_DECIMALS; decimals++) {
-        if (number > INT64_MAX / 10 - 1) {
+        if (!push_digit(&number, 0)) {
             return false;
         }
-        number *= 10;
     }
     *scaled_r = minus ? -number : number;
     return digits > 0;

@@ -179,6 +179,12 @@ static const struct filters_pattern *shared_pattern(struct filters_loader *loade
     return pattern;
 }
 
+static struct bytes text_at(const json_t *list, size_t i)
+{
+    const char *text = json_string_value(json_array_get(list, i));
+    return bytes_of(text == NULL ? "" : text);
+}
+
 static int load_pattern_list(struct filters_loader *loader, json_t *operand, struct filters_condition *condition)
 {
     bool inline_list = json_is_array(operand);
@@ -190,8 +196,7 @@ static int load_pattern_list(struct filters_loader *loader, json_t *operand, str
     struct bytes text;
     for (size_t i = 0; i < count; i++) {
         if (inline_list) {
-            text = bytes_of(json_is_string(json_array_get(operand, i)) ? json_string_value(json_array_get(operand, i))
-                                                                       : "");
+            text = text_at(operand, i);
         } else if (!filters_words_next(words, &cursor, &text)) {
             break;
         }

@@ -300,10 +300,8 @@ static void load_way(struct filters_loader *loader, json_t *value, const struct 
 static bool hides(const struct filters_way *earlier, const struct filters_way *later)
 {
     return (earlier->refused || !later->refused) && (earlier->down || !later->down) &&
-           (earlier->full || !later->full) &&
-           (!later->down || earlier->down_ms == later->down_ms || earlier->down_ms < later->down_ms) &&
-           (!later->full || earlier->full_ms == later->full_ms || earlier->full_ms < later->full_ms) &&
-           is_same_place(earlier->upstream, later->upstream) &&
+           (earlier->full || !later->full) && (!later->down || earlier->down_ms <= later->down_ms) &&
+           (!later->full || earlier->full_ms <= later->full_ms) && is_same_place(earlier->upstream, later->upstream) &&
            is_same_place(earlier->folder == NULL ? NULL : filters_template_text(earlier->folder),
                          later->folder == NULL ? NULL : filters_template_text(later->folder));
 }

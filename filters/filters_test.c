@@ -146,47 +146,66 @@ static void list_wanted(struct buf *out, const struct filters_expectation *expec
     }
 }
 
+/* Whether each delivery is one that was expected, and each that was expected has come. */
+static bool is_all_filed(const struct filters_expectation *expect, const struct filters_decision *decision,
+                         const char *const *came)
+{
+    bool same = expect->filed_count == decision->delivery_count;
+    for (size_t i = 0; i < decision->delivery_count && same; i++) {
+        same = false;
+        for (size_t k = 0; k < expect->filed_count && !same; k++) {
+            same = is_filed(&expect->filed[k], &decision->deliveries[i], came[i]);
+        }
+    }
+    for (size_t k = 0; k < expect->filed_count && same; k++) {
+        same = false;
+        for (size_t i = 0; i < decision->delivery_count && !same; i++) {
+            same = is_filed(&expect->filed[k], &decision->deliveries[i], came[i]);
+        }
+    }
+    return same;
+}
+
+/* Whether more than folders is expected: then more is told of what came. */
+static bool asks_for_more(const struct filters_expectation *expect)
+{
+    for (size_t k = 0; k < expect->filed_count; k++) {
+        const struct filters_filed *filed = &expect->filed[k];
+        if (filed->has_date || filed->has_flags || filed->has_held || filed->has_to || filed->has_else) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void list_all(const struct mail_delivery *delivery, struct buf *out)
+{
+    list_more(out, "flags", delivery->flags, delivery->flag_count);
+    list_more(out, "to", delivery->recipients, delivery->recipient_count);
+    for (size_t way = 0; way < mail_delivery_way_count(delivery); way++) {
+        char text[2000];
+        buf_printf(out, " (else \"%s\")", way_text(delivery, way, text, sizeof text));
+    }
+    buf_append_text(out, delivery->date_ms != 0 ? " (date header)" : "");
+    buf_append_text(out, delivery->held ? " (held)" : "");
+}
+
 /* Every delivery as one that was expected, each once: what was wanted and did not come, what came and was not wanted.
  */
 static void compare_filed(struct check *check, const char *const *came)
 {
     const struct filters_expectation *expect = &check->test->expect;
     const struct filters_decision *decision = check->decision;
-    bool same = expect->filed_count == decision->delivery_count, more = false;
-    for (size_t i = 0; i < decision->delivery_count; i++) {
-        bool found = false;
-        for (size_t k = 0; k < expect->filed_count && !found; k++) {
-            found = is_filed(&expect->filed[k], &decision->deliveries[i], came[i]);
-        }
-        same = same && found;
-    }
-    for (size_t k = 0; k < expect->filed_count; k++) {
-        bool found = false;
-        for (size_t i = 0; i < decision->delivery_count && !found; i++) {
-            found = is_filed(&expect->filed[k], &decision->deliveries[i], came[i]);
-        }
-        same = same && found;
-        more = more || expect->filed[k].has_date || expect->filed[k].has_flags || expect->filed[k].has_held ||
-               expect->filed[k].has_to || expect->filed[k].has_else;
-    }
-    if (same) {
+    if (is_all_filed(expect, decision, came)) {
         return;
     }
     begin_check(check, "filed");
     list_wanted(&check->why, expect);
     buf_append_text(&check->why, expect->filed_count == 0 ? "none, got " : ", got ");
     for (size_t i = 0; i < decision->delivery_count; i++) {
-        const struct mail_delivery *delivery = &decision->deliveries[i];
         buf_printf(&check->why, "%s\"%s\"", i == 0 ? "" : ", ", came[i]);
-        if (more) {
-            list_more(&check->why, "flags", delivery->flags, delivery->flag_count);
-            list_more(&check->why, "to", delivery->recipients, delivery->recipient_count);
-            for (size_t way = 0; way < mail_delivery_way_count(delivery); way++) {
-                char text[2000];
-                buf_printf(&check->why, " (else \"%s\")", way_text(delivery, way, text, sizeof text));
-            }
-            buf_append_text(&check->why, delivery->date_ms != 0 ? " (date header)" : "");
-            buf_append_text(&check->why, delivery->held ? " (held)" : "");
+        if (asks_for_more(expect)) {
+            list_all(&decision->deliveries[i], &check->why);
         }
     }
     buf_append_text(&check->why, decision->delivery_count == 0 ? "none" : "");

@@ -360,27 +360,25 @@ static void describe_ranges(const struct filters_condition *condition, struct bu
     }
 }
 
-static void describe_condition(const struct filters_condition *condition, struct buf *out)
+static size_t entry_count(const struct filters_condition *condition)
 {
-    const struct filters_subject *subject = condition->subject;
-    describe_subject(subject, out);
-    if (condition->op == FILTERS_EXISTS) {
-        buf_append_text(out, condition->wanted ? " exists" : " does not exist");
-        return;
-    }
-    buf_printf(out, " %s", filters_operators[condition->op].name);
+    return condition->set != NULL        ? filters_words_count(condition->set)
+           : condition->patterns != NULL ? condition->pattern_count
+           : condition->range_count > 0  ? condition->range_count
+                                         : condition->word_count;
+}
+
+/* What it is compared with. */
+static void describe_operand(const struct filters_condition *condition, struct buf *out)
+{
     if (condition->operand != NULL) {
         buf_append_text(out, " that of ");
         describe_subject(condition->operand, out);
     } else if (condition->pattern != NULL) {
         buf_printf(out, " \"%s\"", filters_pattern_text(condition->pattern));
     } else if (condition->list != NULL || condition->patterns != NULL) {
-        size_t count = condition->set != NULL        ? filters_words_count(condition->set)
-                       : condition->patterns != NULL ? condition->pattern_count
-                       : condition->range_count > 0  ? condition->range_count
-                                                     : condition->word_count;
         buf_printf(out, " %s%s (%zu entries)", condition->list == NULL ? "a list" : "the list ",
-                   condition->list == NULL ? "" : condition->list, count);
+                   condition->list == NULL ? "" : condition->list, entry_count(condition));
     } else if (condition->range_count > 0) {
         describe_ranges(condition, out);
     } else if (condition->word_count > 0) {
@@ -388,7 +386,18 @@ static void describe_condition(const struct filters_condition *condition, struct
     } else if (condition->set != NULL) {
         buf_printf(out, " a list (%zu entries)", filters_words_count(condition->set));
     }
-    if (condition->nocase && !subject->nocase) {
+}
+
+static void describe_condition(const struct filters_condition *condition, struct buf *out)
+{
+    describe_subject(condition->subject, out);
+    if (condition->op == FILTERS_EXISTS) {
+        buf_append_text(out, condition->wanted ? " exists" : " does not exist");
+        return;
+    }
+    buf_printf(out, " %s", filters_operators[condition->op].name);
+    describe_operand(condition, out);
+    if (condition->nocase && !condition->subject->nocase) {
         buf_append_text(out, " (ignoring case)");
     }
 }

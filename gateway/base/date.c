@@ -99,25 +99,40 @@ static bool take_month(struct bytes *text, int *month_r)
     return false;
 }
 
+/* Servers are not as strict as the grammar: some write a day of one digit without the blank. */
+static bool take_day(struct bytes *text, struct date *d)
+{
+    bool one_digit = take_octet(text, ' ') || (text->len > 1 && text->ptr[1] == '-');
+    return take_number(text, one_digit ? 1 : 2, 31, &d->day) && take_octet(text, '-') && take_month(text, &d->month) &&
+           take_octet(text, '-') && take_number(text, 4, 9999, &d->year);
+}
+
+static bool take_clock(struct bytes *text, struct date *d)
+{
+    return take_number(text, 2, 23, &d->hour) && take_octet(text, ':') && take_number(text, 2, 59, &d->minute) &&
+           take_octet(text, ':') && take_number(text, 2, 60, &d->second);
+}
+
+/* "+0130" as 5400 seconds. */
+static bool take_zone(struct bytes *text, int64_t *seconds_r)
+{
+    int hours = 0, minutes = 0;
+    bool west = text->len > 0 && text->ptr[0] == '-';
+    bool ok = (take_octet(text, '+') || take_octet(text, '-')) && take_number(text, 2, 23, &hours) &&
+              take_number(text, 2, 59, &minutes);
+    *seconds_r = (hours * 3600 + minutes * 60) * (west ? -1 : 1);
+    return ok;
+}
+
 int date_imap_parse(struct bytes text, int64_t *time_ms_r)
 {
     struct date d = {0};
-    int zone_hours = 0, zone_minutes = 0;
-    /* Servers are not as strict as the grammar: some write one digit without the blank. */
-    bool one_digit = take_octet(&text, ' ') || (text.len > 1 && text.ptr[1] == '-');
-    bool ok = take_number(&text, one_digit ? 1 : 2, 31, &d.day) && take_octet(&text, '-') &&
-              take_month(&text, &d.month) && take_octet(&text, '-') && take_number(&text, 4, 9999, &d.year) &&
-              take_octet(&text, ' ') && take_number(&text, 2, 23, &d.hour) && take_octet(&text, ':') &&
-              take_number(&text, 2, 59, &d.minute) && take_octet(&text, ':') && take_number(&text, 2, 60, &d.second) &&
-              take_octet(&text, ' ');
-    bool west = ok && text.len > 0 && text.ptr[0] == '-';
-    ok = ok && (take_octet(&text, '+') || take_octet(&text, '-')) && take_number(&text, 2, 23, &zone_hours) &&
-         take_number(&text, 2, 59, &zone_minutes) && text.len == 0;
-    if (!ok) {
+    int64_t zone;
+    if (!take_day(&text, &d) || !take_octet(&text, ' ') || !take_clock(&text, &d) || !take_octet(&text, ' ') ||
+        !take_zone(&text, &zone) || text.len > 0) {
         return -1;
     }
     int64_t seconds = days_of(d.year, d.month, d.day) * 86400 + d.hour * 3600 + d.minute * 60 + d.second;
-    int64_t zone = zone_hours * 3600 + zone_minutes * 60;
-    *time_ms_r = (seconds + (west ? zone : -zone)) * 1000;
+    *time_ms_r = (seconds - zone) * 1000;
     return 0;
 }

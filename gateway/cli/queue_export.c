@@ -164,6 +164,16 @@ static int open_target(struct export *export)
     return EX_OK;
 }
 
+/* Closes what was written to: what cannot be written any more shows there. */
+static int close_target(struct export *export, int exit_code)
+{
+    if (export->mbox && fclose(export->out) != 0) {
+        exit_code = cannot_export(export->options->to);
+    }
+    bool broken = ferror(export->facts) != 0;
+    return fclose(export->facts) != 0 || broken ? cannot_export("facts.jsonl") : exit_code;
+}
+
 int queue_export(struct queue_options *options, int argc, char **argv)
 {
     struct export export = {.options = options,
@@ -180,13 +190,7 @@ int queue_export(struct queue_options *options, int argc, char **argv)
         return exit_code;
     }
     exit_code = queue_each_message(options, "exporting", export_message, &export);
-    if (export.mbox && fclose(export.out) != 0) {
-        exit_code = cannot_export(options->to);
-    }
-    bool broken = ferror(export.facts) != 0;
-    if (fclose(export.facts) != 0 || broken) {
-        exit_code = cannot_export("facts.jsonl");
-    }
+    exit_code = close_target(&export, exit_code);
     printf(options->json ? "{\"exported\":%" PRIu64 "}\n" : "%" PRIu64 " exported\n", export.count);
     if (exit_code == EX_OK && export.count == 0 && options->select.id != NULL) {
         fprintf(stderr, "mailweir: there is no open message with the id %s\n", options->select.id);

@@ -147,13 +147,33 @@ static int64_t later(const struct dispatch_attempt *attempt, int64_t now)
     return attempt->outcome.account && upstream->paused_until > now ? upstream->paused_until : next;
 }
 
+static const char twice[] =
+    "possible_duplicate: an earlier attempt may have filed the message too, and there was no way to find out";
+
+/* Of one that was found where an earlier attempt had filed it. */
+static char *note_of_found(const struct upstream_outcome *outcome)
+{
+    char text[sizeof outcome->fault.text + 600];
+    const char *more = outcome->possible_duplicate && outcome->twin_uid == 0 ? twice : "";
+    int len = snprintf(text, sizeof text, "%s%s", more, more[0] != '\0' ? "; " : "");
+    if (outcome->twin_uid != 0) {
+        snprintf(text + len, sizeof text - (size_t)len, "found twice: as UID %u and UID %u", outcome->twin_uid,
+                 outcome->uid);
+    } else if (outcome->elsewhere != NULL) {
+        snprintf(text + len, sizeof text - (size_t)len,
+                 "found: an earlier attempt had filed the message, and it has since been moved to \"%s\"",
+                 outcome->elsewhere);
+    } else {
+        snprintf(text + len, sizeof text - (size_t)len, "found: an earlier attempt had filed the message");
+    }
+    return expect_strdup(text);
+}
+
 /* Of one that is filed or goes elsewhere, when there is more to say than where it lies. */
 static char *note_of(const struct dispatch_attempt *attempt)
 {
     const struct upstream_outcome *outcome = &attempt->outcome;
     const struct mail_delivery *delivery = &attempt->item->delivery;
-    static const char twice[] =
-        "possible_duplicate: an earlier attempt may have filed the message too, and there was no way to find out";
     static const char *const merged[] = {
         [IMAPC_MERGED_NOT] = NULL,
         [IMAPC_MERGED_ANOTHER] = "merged with an older message: the server already had one with the same Message-ID, "
@@ -177,22 +197,7 @@ static char *note_of(const struct dispatch_attempt *attempt)
     if (fault_is_set(&outcome->fault) || (!outcome->found && !outcome->possible_duplicate)) {
         return NULL;
     }
-    if (!outcome->found) {
-        return expect_strdup(twice);
-    }
-    const char *more = outcome->possible_duplicate && outcome->twin_uid == 0 ? twice : "";
-    int len = snprintf(text, sizeof text, "%s%s", more, more[0] != '\0' ? "; " : "");
-    if (outcome->twin_uid != 0) {
-        snprintf(text + len, sizeof text - (size_t)len, "found twice: as UID %u and UID %u", outcome->twin_uid,
-                 outcome->uid);
-    } else if (outcome->elsewhere != NULL) {
-        snprintf(text + len, sizeof text - (size_t)len,
-                 "found: an earlier attempt had filed the message, and it has since been moved to \"%s\"",
-                 outcome->elsewhere);
-    } else {
-        snprintf(text + len, sizeof text - (size_t)len, "found: an earlier attempt had filed the message");
-    }
-    return expect_strdup(text);
+    return outcome->found ? note_of_found(outcome) : expect_strdup(twice);
 }
 
 /* Whether the pool gave it back as it came: the gateway ends, or an operator paused the upstream. */

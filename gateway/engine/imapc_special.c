@@ -107,21 +107,30 @@ static bool is_foreign(const struct imapc_engine *engine, struct bytes name)
     return false;
 }
 
+/* Takes the attributes in front of a mailbox's name; false where they say that nothing can be filed there. */
+static bool take_attributes(struct bytes *rest, unsigned *uses_r)
+{
+    struct imap_token token;
+    *uses_r = 0;
+    while (imap_token_next(rest, &token) == 0 && token.kind == IMAP_TOKEN_ATOM) {
+        enum imap_special_use use = imap_special_of_attribute(token.text);
+        *uses_r |= use != IMAP_SPECIAL_USES ? 1u << use : 0;
+        if (bytes_is_nocase(token.text, "\\Noselect") || bytes_is_nocase(token.text, "\\NonExistent")) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* (\HasNoChildren \Junk) "/" "Spam" */
 void imapc_list_data(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     struct bytes rest = reply->args;
     struct imap_token token;
-    unsigned uses = 0;
-    if (!bytes_is_nocase(reply->name, "LIST") || imap_token_next(&rest, &token) < 0 || token.kind != IMAP_TOKEN_OPEN) {
+    unsigned uses;
+    if (!bytes_is_nocase(reply->name, "LIST") || imap_token_next(&rest, &token) < 0 || token.kind != IMAP_TOKEN_OPEN ||
+        !take_attributes(&rest, &uses)) {
         return;
-    }
-    while (imap_token_next(&rest, &token) == 0 && token.kind == IMAP_TOKEN_ATOM) {
-        enum imap_special_use use = imap_special_of_attribute(token.text);
-        uses |= use != IMAP_SPECIAL_USES ? 1u << use : 0;
-        if (bytes_is_nocase(token.text, "\\Noselect") || bytes_is_nocase(token.text, "\\NonExistent")) {
-            return;
-        }
     }
     struct buf name;
     buf_init(&name, IMAP_NAME_MAX);

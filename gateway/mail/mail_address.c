@@ -173,18 +173,21 @@ static void give_address(struct reader *reader, struct bytes name, struct bytes 
     buf_done(&plain);
 }
 
-/* The address without a route in front (RFC 5322 section 4.4), blanks and comments. Nothing when it is an encoded word.
- */
-static void put_address(struct bytes inside, struct buf *out)
+/* Without a route in front (RFC 5322 section 4.4), and without what browsers write there. */
+static struct bytes without_route(struct bytes inside)
 {
     inside = bytes_trim(inside);
     if (inside.len > 0 && inside.ptr[0] == '@') {
         ptrdiff_t colon = bytes_find_octet(inside, ':');
         inside = colon < 0 ? inside : bytes_from(inside, (size_t)colon + 1);
     }
-    if (bytes_starts_nocase(inside, "mailto:")) {
-        inside = bytes_from(inside, 7);
-    }
+    return bytes_starts_nocase(inside, "mailto:") ? bytes_from(inside, 7) : inside;
+}
+
+/* The address without route, blanks and comments. Nothing when it is an encoded word. */
+static void put_address(struct bytes inside, struct buf *out)
+{
+    inside = without_route(inside);
     bool closes = true; /* comments do; after one that does not, a parenthesis is a character like any other */
     for (size_t i = 0; i < inside.len;) {
         struct bytes rest = bytes_from(inside, i);

@@ -107,10 +107,8 @@ static void take_word(struct words *words, struct bytes word)
     }
 }
 
-bool mail_date_parse(struct bytes value, int64_t *ms_r)
+static void take_words(struct words *words, struct bytes value)
 {
-    struct words words = {-1, -1, -1, -1, -1, 0, 0};
-    value = bytes_slice(value, 0, VALUE_MAX);
     unsigned depth = 0;
     for (size_t at = 0; at < value.len;) {
         size_t len = 0;
@@ -118,7 +116,7 @@ bool mail_date_parse(struct bytes value, int64_t *ms_r)
             len++;
         }
         if (len > 0 && depth == 0) {
-            take_word(&words, bytes_slice(value, at, len));
+            take_word(words, bytes_slice(value, at, len));
         }
         at += len;
         if (at < value.len) { /* comments say nothing */
@@ -127,6 +125,12 @@ bool mail_date_parse(struct bytes value, int64_t *ms_r)
             at++;
         }
     }
+}
+
+bool mail_date_parse(struct bytes value, int64_t *ms_r)
+{
+    struct words words = {-1, -1, -1, -1, -1, 0, 0};
+    take_words(&words, bytes_slice(value, 0, VALUE_MAX));
     if (words.day < 1 || words.month < 1 || words.month > 12 || words.year < 1970 || words.hour < 0) {
         return false;
     }

@@ -105,6 +105,20 @@ static size_t skip_blanks(struct bytes tag, size_t at, const char *blanks)
     return at;
 }
 
+/* What stands behind the "=" of an attribute, with its quotes or up to a blank; *at goes behind it. */
+static struct bytes take_value(struct bytes tag, size_t *at)
+{
+    uint8_t quote = *at < tag.len ? tag.ptr[*at] : 0;
+    bool quoted = quote == '"' || quote == '\'';
+    struct bytes rest = bytes_from(tag, *at + (quoted ? 1 : 0));
+    size_t len = 0;
+    while (len < rest.len && (quoted ? rest.ptr[len] != quote : strchr(" \t\r\n>", rest.ptr[len]) == NULL)) {
+        len++;
+    }
+    *at += len + (quoted ? 2 : 0);
+    return bytes_at(rest.ptr == NULL ? (const uint8_t *)"" : rest.ptr, len);
+}
+
 /* The value of the attribute of the tag; ptr NULL when it has none. An attribute without a value has an empty one. */
 static struct bytes attribute(struct bytes tag, const char *name)
 {
@@ -118,15 +132,7 @@ static struct bytes attribute(struct bytes tag, const char *name)
         size_t equals = skip_blanks(tag, at, " \t\r\n");
         if (equals < tag.len && tag.ptr[equals] == '=') {
             at = skip_blanks(tag, equals + 1, " \t\r\n");
-            uint8_t quote = at < tag.len ? tag.ptr[at] : 0;
-            bool quoted = quote == '"' || quote == '\'';
-            struct bytes rest = bytes_from(tag, at + (quoted ? 1 : 0));
-            size_t len = 0;
-            while (len < rest.len && (quoted ? rest.ptr[len] != quote : strchr(" \t\r\n>", rest.ptr[len]) == NULL)) {
-                len++;
-            }
-            value = bytes_at(rest.ptr == NULL ? (const uint8_t *)"" : rest.ptr, len);
-            at += len + (quoted ? 2 : 0);
+            value = take_value(tag, &at);
         }
         if (bytes_is_nocase(key, name)) {
             return value;

@@ -49,6 +49,13 @@ static const struct {
     {"NewLine", ' '},    {"Tab", ' '},
 };
 
+/* 99: it is none. */
+static uint32_t digit_of(uint8_t c)
+{
+    c = octet_lower(c);
+    return octet_is_digit(c) ? (uint32_t)(c - '0') : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a' + 10) : 99;
+}
+
 /* Digits may go on for ever: what is too large stays so. */
 static size_t number_reference(struct bytes html, uint32_t *character_r)
 {
@@ -56,8 +63,7 @@ static size_t number_reference(struct bytes html, uint32_t *character_r)
     size_t first = hex ? 3 : 2, at = first;
     uint32_t value = 0;
     for (; at < html.len; at++) {
-        uint8_t c = octet_lower(html.ptr[at]);
-        uint32_t digit = octet_is_digit(c) ? (uint32_t)(c - '0') : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a' + 10) : 99;
+        uint32_t digit = digit_of(html.ptr[at]);
         if (digit >= (hex ? 16u : 10u)) {
             break;
         }

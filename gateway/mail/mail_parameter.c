@@ -24,6 +24,21 @@ struct search {
     struct section sections[SECTIONS_MAX];
 };
 
+/* Up to the semicolon that ends it; in quotes there is none. */
+static size_t value_length(struct bytes value)
+{
+    size_t len = 0;
+    bool quoted = value.len > 0 && value.ptr[0] == '"';
+    for (bool within = false; len < value.len && (within || value.ptr[len] != ';'); len++) {
+        if (quoted && value.ptr[len] == '"') {
+            within = !within;
+        } else if (within && value.ptr[len] == '\\') {
+            len++;
+        }
+    }
+    return len;
+}
+
 /* Takes "name=value" off *rest; false at the end. Quotes stay around the value. */
 static bool next_parameter(struct bytes *rest, struct bytes *name_r, struct bytes *value_r)
 {
@@ -42,20 +57,13 @@ static bool next_parameter(struct bytes *rest, struct bytes *name_r, struct byte
         return any;
     }
     *rest = bytes_from(*rest, equals + 1);
-    size_t start = 0, len;
+    size_t start = 0;
     while (start < rest->len && (rest->ptr[start] == ' ' || rest->ptr[start] == '\t')) {
         start++;
     }
-    len = start;
-    bool quoted = start < rest->len && rest->ptr[start] == '"';
-    for (bool within = false; len < rest->len && (within || rest->ptr[len] != ';'); len++) {
-        if (quoted && rest->ptr[len] == '"') {
-            within = !within;
-        } else if (within && rest->ptr[len] == '\\') {
-            len++;
-        }
-    }
-    *value_r = bytes_trim(bytes_slice(*rest, start, len - start));
+    *rest = bytes_from(*rest, start);
+    size_t len = value_length(*rest);
+    *value_r = bytes_trim(bytes_slice(*rest, 0, len));
     *rest = bytes_from(*rest, len);
     return true;
 }

@@ -77,6 +77,21 @@ static bool take_number(struct bytes *rest, size_t digits, uint8_t end, uint64_t
     return true;
 }
 
+/* "T12:00", "T12:00:30", and nothing behind it. */
+static bool read_clock(struct bytes text, uint64_t *hour_r, uint64_t *minute_r, uint64_t *second_r)
+{
+    bool parted = text.ptr[0] == 'T' || text.ptr[0] == 't';
+    text = bytes_from(text, 1);
+    if (!parted || !take_number(&text, 2, ':', hour_r) || !take_number(&text, 2, 0, minute_r)) {
+        return false;
+    }
+    if (text.len > 0 && text.ptr[0] == ':') {
+        text = bytes_from(text, 1);
+        return take_number(&text, 2, 0, second_r) && text.len == 0;
+    }
+    return text.len == 0;
+}
+
 /* "2026-11-30", "2026-11-30T12:00", "2026-11-30T12:00:30", each with "Z" or without. */
 static bool read_date(struct bytes text, int64_t *time_ms_r)
 {
@@ -87,14 +102,8 @@ static bool read_date(struct bytes text, int64_t *time_ms_r)
     if (!take_number(&text, 4, '-', &year) || !take_number(&text, 2, '-', &month) || !take_number(&text, 2, 0, &day)) {
         return false;
     }
-    if (text.len > 0) {
-        bool parted = text.ptr[0] == 'T' || text.ptr[0] == 't';
-        text = bytes_from(text, 1);
-        if (!parted || !take_number(&text, 2, ':', &hour) || !take_number(&text, 2, 0, &minute) ||
-            (text.len > 0 && (text.ptr[0] != ':' || (text = bytes_from(text, 1), !take_number(&text, 2, 0, &second)) ||
-                              text.len > 0))) {
-            return false;
-        }
+    if (text.len > 0 && !read_clock(text, &hour, &minute, &second)) {
+        return false;
     }
     if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 24 || minute > 59 || second > 60) {
         return false;

@@ -35,6 +35,12 @@ static size_t quote_depth(struct bytes line)
     return depth;
 }
 
+/* The signature's mark ends in a blank and is no soft line end (RFC 3676 section 4.3). */
+static bool ends_softly(struct bytes text)
+{
+    return text.len > 0 && text.ptr[text.len - 1] == ' ' && !bytes_is(text, "-- ");
+}
+
 int mail_text_flowed(struct bytes lines, bool del_sp, struct buf *out)
 {
     size_t depth_before = 0;
@@ -55,8 +61,7 @@ int mail_text_flowed(struct bytes lines, bool del_sp, struct buf *out)
             buf_append_bytes(out, bytes_slice(line, 0, depth));
             buf_append_text(out, " ");
         }
-        /* The signature's mark ends in a blank and is no soft line end (RFC 3676 section 4.3). */
-        bool soft = ended && text.len > 0 && text.ptr[text.len - 1] == ' ' && !bytes_is(text, "-- ");
+        bool soft = ended && ends_softly(text);
         buf_append_bytes(out, soft && del_sp ? bytes_slice(text, 0, text.len - 1) : text);
         buf_append_text(out, ended && !soft ? "\n" : "");
         depth_before = depth;

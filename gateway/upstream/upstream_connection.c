@@ -285,6 +285,18 @@ static bool is_surplus(const struct upstream_pool *pool)
     return staying > pool->allowed;
 }
 
+/* The next piece of work, if it can do any; with messages of its own set aside, only what it can append meanwhile. */
+static void take_work(struct upstream_connection *connection)
+{
+    struct upstream_pool *pool = connection->pool;
+    if (pool->draining || connection->sick || upstream_health_is_down(pool)) {
+        return;
+    }
+    bool can_batch = imapc_engine_takes_batches(connection->engine);
+    connection->task =
+        connection->paused != NULL ? upstream_task_take_append(pool, can_batch) : upstream_task_take(pool, can_batch);
+}
+
 /* An idle connection takes the next piece of work, or says goodbye. */
 static bool start_next(struct upstream_connection *connection)
 {
@@ -302,10 +314,8 @@ static bool start_next(struct upstream_connection *connection)
     if (!pool->draining && upstream_probe_start(connection)) {
         return true;
     }
-    if (!pool->draining && !left && !connection->sick && !upstream_health_is_down(pool)) {
-        bool can_batch = imapc_engine_takes_batches(connection->engine);
-        connection->task = connection->paused != NULL ? upstream_task_take_append(pool, can_batch)
-                                                      : upstream_task_take(pool, can_batch);
+    if (!left) {
+        take_work(connection);
     }
     if (connection->task == NULL && connection->paused != NULL) {
         connection->task = connection->paused;
