@@ -38,6 +38,13 @@ def need_root():
         run("umount", folder)
 
 
+def compiler_cache():
+    """Where this machine keeps what was compiled (ccache), or None."""
+    asked = subprocess.run(["ccache", "--get-config", "cache_dir"], capture_output=True, text=True) if shutil.which("ccache") else None
+    folder = asked.stdout.strip() if asked is not None and asked.returncode == 0 else ""
+    return folder if os.path.isdir(folder) else None
+
+
 @contextlib.contextmanager
 def debian_root(folder):
     """A root file system of its own in the folder, with this machine's sources of packages; gives the words that a command in it begins with."""

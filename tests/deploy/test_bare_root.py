@@ -2,10 +2,8 @@
 import contextlib
 import os
 import re
-import shutil
-import subprocess
 
-from deployed import ROOT, Skip, debian_root, ending, run
+from deployed import ROOT, Skip, compiler_cache, debian_root, ending, run
 
 # What the second command runs there: something of each stage that needs no more than the root; all of it by hand (MAILWEIR_BARE_ROOT=all). cppcheck, which takes
 # longest, says there what it says here.
@@ -17,16 +15,16 @@ PART = ["unit/bytes", "unit/spool", *LINTS, "e2e/main/curl", "e2e/refusals/"]
 def compiled_before(root, inside):
     """Where this machine keeps what was compiled (ccache), the root takes from there and adds to it: its sources lie in the same folder each time. Gives the
     words that a command in it begins with."""
-    asked = subprocess.run(["ccache", "--get-config", "cache_dir"], capture_output=True, text=True) if shutil.which("ccache") else None
-    if asked is None or asked.returncode != 0 or not os.path.isdir(asked.stdout.strip()):
+    cache = compiler_cache()
+    if cache is None:
         yield inside
         return
     run(*inside, "apt-get", "update", "-qq")
     run(*inside, "apt-get", "install", "-qq", "-y", "--no-install-recommends", "ccache")
     (root / "ccache").mkdir()
-    run("mount", "--bind", asked.stdout.strip(), root / "ccache")
+    run("mount", "--bind", cache, root / "ccache")
     with ending(["umount", root / "ccache"]):
-        yield [*inside, "CCACHE_DIR=/ccache", "CCACHE_COMPILERCHECK=content"]
+        yield [*inside, "CCACHE_DIR=/ccache"]
 
 
 def test_two_commands(world):

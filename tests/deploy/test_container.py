@@ -2,15 +2,18 @@
 import contextlib
 import json
 import os
+import pathlib
 import re
 import signal
 import smtplib
 import subprocess
+import tempfile
 
-from deployed import ROOT, base_image, ending, need, need_root, run
+from deployed import ROOT, base_image, compiler_cache, ending, need, need_root, run
 from harness import free_port, listens, message, wait
 
 BASE = "localhost/mailweir-test-base:bookworm"
+BASE_WITH_CACHE = "localhost/mailweir-test-base:bookworm-ccache"
 IMAGE = "localhost/mailweir-test:latest"
 
 
@@ -19,13 +22,27 @@ def podman(*words, **options):
     return run("podman", *words, **options)
 
 
+def base():
+    """What is built on, and the words that lend it what this machine has compiled already (ccache), where it keeps that."""
+    if subprocess.run(["podman", "image", "exists", BASE]).returncode != 0:
+        podman("import", base_image(), BASE)
+    cache = compiler_cache()
+    if cache is None:
+        return BASE, []
+    with tempfile.TemporaryDirectory() as folder:
+        (pathlib.Path(folder) / "Dockerfile").write_text(f"FROM {BASE}\nRUN apt-get update -qq && apt-get install -qq -y --no-install-recommends ccache >/dev/null && "
+                                                         "echo cache_dir = /ccache >/etc/ccache.conf\n")
+        podman("build", "--quiet", "-t", BASE_WITH_CACHE, folder)
+    return BASE_WITH_CACHE, ["--volume", f"{cache}:/ccache"]
+
+
 def image():
     need_root()
     need("podman", "runc")
     podman("--version")
-    if subprocess.run(["podman", "image", "exists", BASE]).returncode != 0:
-        podman("import", base_image(), BASE)
-    podman("build", "--quiet", "--format", "docker", "--build-arg", f"BASE={BASE}", "--build-arg", "VERSION=9.8.7", "--build-arg", "REVISION=abc", "-t", IMAGE, "-f", ROOT / "deploy/Dockerfile", ROOT)
+    on, words = base()
+    podman("build", "--quiet", "--format", "docker", *words, "--build-arg", f"BASE={on}", "--build-arg", "VERSION=9.8.7", "--build-arg", "REVISION=abc",
+           "-t", IMAGE, "-f", ROOT / "deploy/Dockerfile", ROOT)
     return IMAGE
 
 
