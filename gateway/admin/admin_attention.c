@@ -11,6 +11,7 @@
 #include "admin/admin_summary.h"
 #include "dispatch/dispatch_condition.h"
 #include "spool/spool_node.h"
+#include "spool/spool_overflow.h"
 
 #define TEXT_MAX     600
 #define DAY_SECONDS  INT64_C(86400)
@@ -140,6 +141,30 @@ static void say_nodes(const struct admin *admin, json_t *list)
             "the database's clock is %lld s %s this machine's: set both by NTP; what is due goes by the database's",
             (long long)((counts.skew_ms < 0 ? -counts.skew_ms : counts.skew_ms) / 1000),
             counts.skew_ms < 0 ? "behind" : "ahead of");
+    }
+}
+
+static void say_overflow(const struct admin *admin, json_t *list)
+{
+    struct spool_overflow_state state;
+    if (!gateway_overflow(admin->gateway, &state)) {
+        return;
+    }
+    unsigned long long messages = state.messages;
+    const char *plural = messages == 1 ? "" : "s";
+    if (state.in_use) {
+        add(list, TROUBLE, "overflow", state.since_ms, NULL,
+            "the database does not answer, so new mail is kept in %.200s on this machine (%llu message%s so far) and "
+            "goes to the database when it answers again: %.200s",
+            state.path, messages, plural, state.fault.text);
+    } else if (messages > 0 && fault_is_set(&state.fault)) {
+        add(list, TROUBLE, "overflow stuck", 0, NULL,
+            "%llu message%s kept in %.200s on this machine cannot be handed over to the database: %.200s", messages,
+            plural, state.path, state.fault.text);
+    } else if (messages > 0) {
+        add(list, NOTICE, "overflow", 0, NULL,
+            "the database did not answer: %llu message%s kept in %.200s on this machine meanwhile go to it now",
+            messages, plural, state.path);
     }
 }
 
@@ -298,6 +323,7 @@ json_t *admin_attention(const struct admin *admin)
     say_checks(admin, found);
     say_upstreams(admin, found);
     say_nodes(admin, found);
+    say_overflow(admin, found);
     say_certificates(admin, found);
     say_disk(admin, found);
     say_refusals(admin, found);

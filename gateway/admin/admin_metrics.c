@@ -14,6 +14,7 @@
 #include "decision/decision.h"
 #include "dispatch/dispatch_condition.h"
 #include "spool/spool_node.h"
+#include "spool/spool_overflow.h"
 #include "store/store.h"
 
 #define METRICS_MAX (16u << 20)
@@ -189,6 +190,21 @@ static void write_nodes(struct metrics_text *text, const struct gateway *gateway
         gateway_rules_differ(gateway));
     one(text, METRICS_GAUGE, "mailweir_spool_dead_rows",
         "Rows of deliveries that the database has not cleaned up: many make it slow.", counts.dead_rows);
+}
+
+/* Of what takes mail while the database does not answer. */
+static void write_overflow(struct metrics_text *text, const struct gateway *gateway)
+{
+    struct spool_overflow_state state;
+    if (!gateway_overflow(gateway, &state)) {
+        return;
+    }
+    one(text, METRICS_GAUGE, "mailweir_overflow_in_use",
+        "1 while the database does not answer and new mail is kept on this machine's disk instead.", state.in_use);
+    one(text, METRICS_GAUGE, "mailweir_overflow_messages",
+        "Messages on this machine's disk that wait to be handed over to the database.", state.messages);
+    one(text, METRICS_COUNTER, "mailweir_overflow_handed_over_total",
+        "Messages handed over to the database after it had not answered.", state.handed_over);
 }
 
 /* What the background check of the spool has found. */
@@ -623,6 +639,7 @@ static void answer_metrics(struct admin_request *request)
     write_rule_costs(&text, gateway_decision(admin->gateway));
     write_queue(&text, gateway_spool(admin->gateway), &counts.spool);
     write_nodes(&text, admin->gateway);
+    write_overflow(&text, admin->gateway);
     metrics_family(&text, METRICS_HISTOGRAM, "mailweir_spool_commit_duration_seconds",
                    "Time to write a group of changes to stable storage.");
     metrics_histogram(&text, NULL, spool_commit_time(gateway_spool(admin->gateway)));

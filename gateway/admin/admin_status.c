@@ -6,6 +6,7 @@
 #include "decision/decision.h"
 #include "dispatch/dispatch_condition.h"
 #include "spool/spool_node.h"
+#include "spool/spool_overflow.h"
 
 static json_t *number_status(uint64_t value)
 {
@@ -151,6 +152,17 @@ static json_t *sandbox(const struct net_sandbox_state *state)
                      state->paths, "note", state->note);
 }
 
+static json_t *overflow(const struct admin *admin)
+{
+    struct spool_overflow_state state;
+    if (!gateway_overflow(admin->gateway, &state)) {
+        return json_null();
+    }
+    return json_pack("{s:s,s:b,s:o,s:o,s:o}", "path", state.path, "in_use", state.in_use, "since",
+                     admin_moment(state.since_ms), "messages", number_status(state.messages), "handed_over",
+                     number_status(state.handed_over));
+}
+
 json_t *admin_status(const struct admin *admin)
 {
     struct gateway_state state;
@@ -168,6 +180,7 @@ json_t *admin_status(const struct admin *admin)
     const char *warning = spool_disk_warning(gateway_spool(admin->gateway));
     json_object_set_new(json_object_get(json, "queue"), "warning",
                         warning == NULL ? json_null() : json_string(warning));
+    json_object_set_new(json_object_get(json, "queue"), "overflow", overflow(admin));
     json_t *nodes = spool_node_list(gateway_spool(admin->gateway));
     if (nodes != NULL) {
         json_object_set_new(json, "nodes", nodes);

@@ -95,6 +95,10 @@ static void add_config(struct reach *reach, const struct config *config)
     struct fault fault = FAULT_INIT;
     disregard(net_file_mkdir(config->spool_path, &fault));
     add_sandbox(reach, config->spool_path, true);
+    if (config->postgresql.overflow != NULL) {
+        disregard(net_file_mkdir(config->postgresql.overflow, &fault));
+        add_sandbox(reach, config->postgresql.overflow, true);
+    }
 }
 
 /* The programs that print tokens are run by a process of their own, which is begun outside of the sandbox. How many

@@ -20,6 +20,11 @@ const struct store_ops *cli_store_kind(const struct config *config)
     return config->postgresql.connection == NULL ? &local_store : &postgresql_store;
 }
 
+const struct store_ops *cli_store_overflow(void)
+{
+    return &local_store;
+}
+
 void cli_store_of_config(struct cli_store *store, const struct config *config)
 {
     struct buf place;

@@ -14,6 +14,8 @@ struct cli_store {
 
 /* What it is kept in, as the configuration says; and where. */
 const struct store_ops *cli_store_kind(const struct config *config);
+/* What an overflow is kept in (spool_overflow.h). */
+const struct store_ops *cli_store_overflow(void);
 void cli_store_of_config(struct cli_store *store, const struct config *config);
 /* As --spool says: a folder, or "postgresql:" and a connection string. */
 void cli_store_of_path(struct cli_store *store, const char *path);

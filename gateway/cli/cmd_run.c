@@ -96,8 +96,9 @@ static void run_until_stopped(struct run *run)
 
 static int open_all(struct run *run, struct config **config, struct fault *fault)
 {
+    const struct gateway_stores stores = {.queue = cli_store_kind(*config), .overflow = cli_store_overflow()};
     if (cli_sandbox_enter(*config, run->loop, &run->log, &run->sandbox, fault) < 0 ||
-        gateway_open(&run->gateway, run->loop, cli_store_kind(*config), config, &run->log, fault) < 0) {
+        gateway_open(&run->gateway, run->loop, &stores, config, &run->log, fault) < 0) {
         return -1;
     }
     gateway_set_sandbox(run->gateway, &run->sandbox);

@@ -193,6 +193,7 @@ struct config_postgresql {
     const char *node;       /* what this one of several nodes is called; NULL: as the machine is */
     uint64_t lease;
     bool insecure;
+    const char *overflow; /* folder of what comes while the database does not answer; or NULL */
 };
 
 struct config {

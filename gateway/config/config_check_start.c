@@ -120,14 +120,27 @@ static void check_admin_addresses(const struct config *config, const struct docu
 
 /* ---- the spool ---- */
 
-/* What is there already of the spool's path; false when there is none, or it is too long. */
-static bool find_existing(const struct config *config, char path_r[PATH_LEN], enum net_file_kind *kind_r,
+/* A folder that mail is kept in. */
+struct folder {
+    const char *path; /* or NULL: there is none */
+    const char *key, *what;
+};
+
+#define FOLDERS 2
+static void folders_of(const struct config *config, struct folder folders_r[FOLDERS])
+{
+    folders_r[0] = (struct folder){config->spool_path, "/spool/path", "spool"};
+    folders_r[1] = (struct folder){config->postgresql.overflow, "/spool/postgresql/overflow", "overflow"};
+}
+
+/* What is there already of the path; false when there is none, or it is too long. */
+static bool find_existing(const struct folder *folder, char path_r[PATH_LEN], enum net_file_kind *kind_r,
                           unsigned *missing_r)
 {
-    if (config->spool_path == NULL || strlen(config->spool_path) >= PATH_LEN) {
+    if (folder->path == NULL || strlen(folder->path) >= PATH_LEN) {
         return false;
     }
-    snprintf(path_r, PATH_LEN, "%s", config->spool_path);
+    snprintf(path_r, PATH_LEN, "%s", folder->path);
     *missing_r = 0;
     while ((*kind_r = net_file_kind(path_r)) == NET_FILE_NOTHING && go_up(path_r)) {
         ++*missing_r;
@@ -135,51 +148,62 @@ static bool find_existing(const struct config *config, char path_r[PATH_LEN], en
     return *kind_r != NET_FILE_NOTHING;
 }
 
-static void check_spool(const struct config *config, const struct document *json, struct problems *problems)
+static void check_folder(const struct folder *folder, const struct document *json, struct problems *problems)
 {
     char path[PATH_LEN];
     enum net_file_kind kind;
     unsigned missing;
-    if (!find_existing(config, path, &kind, &missing)) {
+    if (!find_existing(folder, path, &kind, &missing)) {
         return;
     }
     if (kind == NET_FILE_ORDINARY) {
-        document_problem(json, problems, PROBLEM_ERROR, "/spool/path",
-                         "%s is a file, so it cannot hold the spool; name a folder", path);
+        document_problem(json, problems, PROBLEM_ERROR, folder->key,
+                         "%s is a file, so it cannot hold the %s; name a folder", path, folder->what);
     } else if (missing > 1) {
         /* The last level is made; when the one above it is missing too, it is mostly a volume that was not mounted. */
-        document_problem(json, problems, PROBLEM_WARNING, "/spool/path",
-                         "there is no folder to create the spool in: of %s, only %s exists on this machine",
-                         config->spool_path, path);
+        document_problem(json, problems, PROBLEM_WARNING, folder->key,
+                         "there is no folder to create the %s in: of %s, only %s exists on this machine", folder->what,
+                         folder->path, path);
     }
 }
 
-void config_check_spool(const struct config *config, bool certain, struct problems *problems)
+static void try_folder(const struct config *config, const struct folder *folder, bool certain,
+                       struct problems *problems)
 {
     char path[PATH_LEN], who[200] = "the user who runs this command";
     enum net_file_kind kind;
     unsigned missing;
     enum net_sandbox_place place = NET_SANDBOX_FINE;
-    if (find_existing(config, path, &kind, &missing)) {
+    if (find_existing(folder, path, &kind, &missing)) {
         place = net_sandbox_try_folder(config->user, path);
     }
     if (config->user != NULL) {
         snprintf(who, sizeof who, "the user \"%s\"", config->user);
     }
     if (place == NET_SANDBOX_IMPOSSIBLE) {
-        problems_add(problems, PROBLEM_ERROR, config->file, config->spool_line, config->spool_column, "/spool/path",
-                     "no file can be created in %s, so the spool cannot be there; name a folder on a disk", path);
+        problems_add(problems, PROBLEM_ERROR, config->file, config->spool_line, config->spool_column, folder->key,
+                     "no file can be created in %s, so the %s cannot be there; name a folder on a disk", path,
+                     folder->what);
     } else if (place == NET_SANDBOX_READ_ONLY) {
-        problems_add(problems, PROBLEM_ERROR, config->file, config->spool_line, config->spool_column, "/spool/path",
-                     "%s is on a file system that is mounted read-only, so the spool cannot be there; mount it for "
+        problems_add(problems, PROBLEM_ERROR, config->file, config->spool_line, config->spool_column, folder->key,
+                     "%s is on a file system that is mounted read-only, so the %s cannot be there; mount it for "
                      "writing, or name another folder",
-                     path);
+                     path, folder->what);
     } else if (place == NET_SANDBOX_FORBIDDEN) {
         problems_add(problems, certain ? PROBLEM_ERROR : PROBLEM_WARNING, config->file, config->spool_line,
-                     config->spool_column, "/spool/path",
-                     "%s may not create files in %s, so the spool cannot be there; change the owner of the folder "
+                     config->spool_column, folder->key,
+                     "%s may not create files in %s, so the %s cannot be there; change the owner of the folder "
                      "(chown), or name another folder",
-                     who, path);
+                     who, path, folder->what);
+    }
+}
+
+void config_check_spool(const struct config *config, bool certain, struct problems *problems)
+{
+    struct folder folders[FOLDERS];
+    folders_of(config, folders);
+    for (size_t i = 0; i < FOLDERS; i++) {
+        try_folder(config, &folders[i], certain, problems);
     }
 }
 
@@ -188,10 +212,14 @@ void config_check_spool(const struct config *config, bool certain, struct proble
 void config_check_start(const struct config *config, const struct document *json, struct problems *problems)
 {
     struct fault fault = FAULT_INIT;
+    struct folder folders[FOLDERS];
+    folders_of(config, folders);
     config_spool_check(config, json, problems);
     check_addresses(config, json, problems);
     check_admin_addresses(config, json, problems);
-    check_spool(config, json, problems);
+    for (size_t i = 0; i < FOLDERS; i++) {
+        check_folder(&folders[i], json, problems);
+    }
     if (config->user != NULL && net_sandbox_knows(config->user, &fault) < 0) {
         document_problem(json, problems, PROBLEM_ERROR, "/user", "\"%s\": %s", config->user, fault.text);
     }

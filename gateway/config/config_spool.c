@@ -176,5 +176,10 @@ void config_spool_check(const struct config *config, const struct document *json
         document_problem(json, problems, PROBLEM_ERROR, "/spool/postgresql/connection",
                          "the connection names no database: add dbname=mailweir");
     }
+    if (postgresql->overflow != NULL && strcmp(postgresql->overflow, config->spool_path) == 0) {
+        document_problem(json, problems, PROBLEM_ERROR, "/spool/postgresql/overflow",
+                         "this is the folder of \"path\" as well; name one inside of it, such as \"%s/overflow\"",
+                         config->spool_path);
+    }
     check_tls(postgresql, json, problems);
 }

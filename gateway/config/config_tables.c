@@ -262,6 +262,9 @@ static const struct config_key postgresql_keys[] = {
      .help = "how long a silent node counts as alive; after that another node takes over its mail"},
     {"insecure", BOOLEAN(config, postgresql.insecure),
      .help = "allow a connection over the network that does not check the server's certificate"},
+    {"overflow", PATH(config, postgresql.overflow), .unwatched = true, .secret = true,
+     .help = "folder on a disk of this machine that takes new mail while the database does not answer, and hands it to "
+             "the database when it answers again; without it, senders hear 451 meanwhile"},
     END,
 };
 static const struct config_table postgresql_table = {postgresql_keys, 0};

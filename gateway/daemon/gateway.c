@@ -4,6 +4,7 @@
 #include "daemon/gateway.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/expect.h"
 #include "config/config_spool.h"
@@ -20,7 +21,7 @@ static int open_spool(struct gateway *gateway, struct fault *fault)
     buf_init(&place, PLACE_MAX);
     config_spool_place(gateway->config, &place);
     const struct config *config = gateway->config;
-    struct spool_options options = {.store = gateway->store,
+    struct spool_options options = {.store = gateway->stores.queue,
                                     .place = buf_text(&place),
                                     .node = config->postgresql.node,
                                     .lease_ms = config->postgresql.lease,
@@ -35,10 +36,37 @@ static int open_spool(struct gateway *gateway, struct fault *fault)
     return result;
 }
 
+/* How long a listener knows what its senders send again; 0 of one that is gone. */
+static uint64_t window_of(void *ctx, const char *listener)
+{
+    const struct gateway *gateway = ctx;
+    for (size_t i = 0; listener != NULL && i < gateway->config->listeners.count; i++) {
+        const struct config_listener *one = config_listener_at(gateway->config, i);
+        if (strcmp(one->name, listener) == 0) {
+            return one->duplicate_window;
+        }
+    }
+    return 0;
+}
+
+static int open_overflow(struct gateway *gateway, struct fault *fault)
+{
+    const struct spool_overflow_options options = {.to = gateway->spool,
+                                                   .store = gateway->stores.overflow,
+                                                   .path = gateway->config->postgresql.overflow,
+                                                   .minimum_free = gateway->config->spool_minimum_free,
+                                                   .window = window_of,
+                                                   .ctx = gateway};
+    return options.path == NULL || options.store == NULL
+               ? 0
+               : spool_overflow_open(&gateway->overflow, gateway->loop, &options,
+                                     gateway_log(gateway, GATEWAY_AREA_SPOOL), fault);
+}
+
 static int open_parts(struct gateway *gateway, struct fault *fault)
 {
     struct config *config = gateway->config;
-    if (open_spool(gateway, fault) < 0) {
+    if (open_spool(gateway, fault) < 0 || open_overflow(gateway, fault) < 0) {
         return -1;
     }
     gateway->dispatch =
@@ -61,6 +89,7 @@ static int open_parts(struct gateway *gateway, struct fault *fault)
     acknowledge_hooks(gateway->acknowledge, &hooks);
     gateway->reception =
         reception_new(gateway->loop, gateway->spool, config->hostname, &hooks, gateway_log(gateway, GATEWAY_AREA_SMTP));
+    reception_set_overflow(gateway->reception, gateway->overflow);
     reception_keep_refusals(gateway->reception, config->spool_path, config->refusal_history);
     const struct mail_about about = {.subject = config->search_history > 0 && config->search_subject,
                                      .addresses = config->search_history > 0};
@@ -79,12 +108,12 @@ static void log_ready(struct gateway *gateway)
               LOG_INT("waiting", counts.waiting), LOG_INT("dead_letters", counts.dead), LOG_INT("held", counts.held));
 }
 
-int gateway_open(struct gateway **gateway_r, struct net_loop *loop, const struct store_ops *store,
+int gateway_open(struct gateway **gateway_r, struct net_loop *loop, const struct gateway_stores *stores,
                  struct config **config, struct log *log, struct fault *fault)
 {
     struct gateway *gateway = expect_calloc(1, sizeof *gateway);
     gateway->loop = loop;
-    gateway->store = store;
+    gateway->stores = *stores;
     gateway->config = *config;
     list_init(&gateway->loading.waiting);
     list_init(&gateway->loading.later);
@@ -206,7 +235,9 @@ void gateway_free(struct gateway **gateway)
     acknowledge_free(&(*gateway)->acknowledge);
     decision_free(&(*gateway)->decision);
     dispatch_free(&(*gateway)->dispatch);
+    spool_overflow_stop((*gateway)->overflow);
     spool_close(&(*gateway)->spool);
+    spool_overflow_close(&(*gateway)->overflow);
     config_free(&(*gateway)->config);
     config_free(&(*gateway)->first);
     free(*gateway);

@@ -14,12 +14,17 @@
 
 struct gateway;
 
+/* The kinds of store: that the spool is kept in, and what comes while that does not answer (NULL: nothing does). */
+struct gateway_stores {
+    const struct store_ops *queue, *overflow;
+};
+
 /*
  * Opens the spool and the listeners; blocks while the spool opens. Nothing is delivered before gateway_start(), and
  * nothing received before the loop runs. Takes the configuration (sets *config to NULL) on success only. The fault
- * names what could not be had: the spool's holder, the address in use. store: the kind that the spool is kept in.
+ * names what could not be had: the spool's holder, the address in use.
  */
-MUST_USE int gateway_open(struct gateway **gateway_r, struct net_loop *loop, const struct store_ops *store,
+MUST_USE int gateway_open(struct gateway **gateway_r, struct net_loop *loop, const struct gateway_stores *stores,
                           struct config **config, struct log *log, struct fault *fault);
 /* Tells it what holds of the process's sandbox, for reloads and for operators; copied. Without it there is none. */
 void gateway_set_sandbox(struct gateway *gateway, const struct net_sandbox_state *sandbox);
@@ -51,6 +56,10 @@ uint16_t gateway_port(const struct gateway *gateway, const char *listener);
 
 /* Seconds until the certificate of the listener of that name expires; INT64_MIN when it has none. */
 int64_t gateway_certificate_seconds(const struct gateway *gateway, const char *listener);
+
+/* What the spool's overflow does; false: there is none. */
+struct spool_overflow_state;
+MUST_USE bool gateway_overflow(const struct gateway *gateway, struct spool_overflow_state *state_r);
 
 struct gateway_counts {
     struct reception_counts reception;

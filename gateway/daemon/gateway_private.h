@@ -13,6 +13,7 @@
 #include "daemon/gateway.h"
 #include "daemon/gateway_probe.h"
 #include "decision/decision.h"
+#include "spool/spool_overflow.h"
 
 enum gateway_area {
     GATEWAY_AREA_GATEWAY,
@@ -41,10 +42,11 @@ struct gateway {
     struct log logs[GATEWAY_AREAS];
     struct log_tap tap;
     struct traces traces;
-    struct config *config;         /* in force */
-    struct config *first;          /* a share of what it began with: what a reload does not change stands there */
-    const struct store_ops *store; /* the kind that the spool is kept in */
+    struct config *config; /* in force */
+    struct config *first;  /* a share of what it began with: what a reload does not change stands there */
+    struct gateway_stores stores;
     struct spool *spool;
+    struct spool_overflow *overflow; /* or NULL */
     struct decision *decision;
     struct dispatch *dispatch;
     struct acknowledge *acknowledge;

@@ -127,6 +127,15 @@ struct decision *gateway_decision(const struct gateway *gateway)
     return gateway->decision;
 }
 
+bool gateway_overflow(const struct gateway *gateway, struct spool_overflow_state *state_r)
+{
+    NET_EXPECT_LOOP(gateway->loop);
+    if (gateway->overflow != NULL) {
+        spool_overflow_state(gateway->overflow, state_r);
+    }
+    return gateway->overflow != NULL;
+}
+
 /* ---- readiness ---- */
 
 static void check_spool(const struct gateway *gateway, struct gateway_check *check)
@@ -135,9 +144,13 @@ static void check_spool(const struct gateway *gateway, struct gateway_check *che
     check->name = "spool";
     struct spool_health health;
     spool_health(gateway->spool, &health);
+    struct spool_overflow_state overflow;
+    bool overflows = gateway_overflow(gateway, &overflow) && overflow.in_use && overflow.takes;
     /* What would be taken now could lie there unseen; one damaged message says nothing about the others. */
-    check->good = spool_can_accept(gateway->spool, 0, &fault) == 0 && !health.is_torn;
-    if (fault_is_set(&fault)) {
+    check->good = (overflows || spool_can_accept(gateway->spool, 0, &fault) == 0) && !health.is_torn;
+    if (overflows) {
+        snprintf(check->reason, sizeof check->reason, "takes mail into the overflow: the database does not answer");
+    } else if (fault_is_set(&fault)) {
         snprintf(check->reason, sizeof check->reason, "%.190s", fault.text);
     } else if (health.is_torn) {
         snprintf(check->reason, sizeof check->reason,

@@ -231,6 +231,12 @@ void reception_keep_refusals(struct reception *reception, const char *folder, ui
     reception_refusals_keep(reception->refusals, folder, keep_ms);
 }
 
+void reception_set_overflow(struct reception *reception, struct spool_overflow *overflow)
+{
+    NET_EXPECT_LOOP(reception->loop);
+    reception->overflow = overflow;
+}
+
 void reception_keep_about(struct reception *reception, const struct mail_about *about)
 {
     NET_EXPECT_LOOP(reception->loop);

@@ -179,6 +179,12 @@ void reception_free(struct reception **reception);
  * most once, before the first session.
  */
 void reception_keep_refusals(struct reception *reception, const char *folder, uint64_t keep_ms);
+/*
+ * While the spool's store does not answer, new messages go there (spool_overflow.h); those of listeners that
+ * acknowledge what is delivered do not. Before the first session; by reference.
+ */
+struct spool_overflow;
+void reception_set_overflow(struct reception *reception, struct spool_overflow *overflow);
 /* What is kept of each message's header, for those who look for it later; nothing before it was called. Copied. */
 void reception_keep_about(struct reception *reception, const struct mail_about *about);
 /* Forgets every refusal that names the address, anywhere in it; how many. */

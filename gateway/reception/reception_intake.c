@@ -11,6 +11,7 @@
 #include "mail/mail_header.h"
 #include "proto/smtp_pattern.h"
 #include "reception/reception_private.h"
+#include "spool/spool_overflow.h"
 
 #define MESSAGE_ID_MAX 255
 /* What rules with patterns read of a body, roughly: what a message may cost before anybody has tried. */
@@ -111,6 +112,19 @@ static bool has_budget(struct reception_session *session, struct smtpd_budget *b
     return true;
 }
 
+/* Which spool takes the message; -1 with a fault: none does. Whoever waits for the upstreams' answer is told no at
+ * once: nothing is delivered from an overflow. */
+static int choose_spool(struct reception_session *session, uint64_t size, struct fault *fault)
+{
+    const struct reception *reception = session->reception;
+    if (reception->overflow != NULL && !session->listener->options.acknowledge_delivered) {
+        session->spool = spool_overflow_choose(reception->overflow, size, fault);
+        return session->spool == NULL ? -1 : 0;
+    }
+    session->spool = reception->spool;
+    return spool_can_accept(reception->spool, size, fault);
+}
+
 static struct smtpd_answer judge_mail(struct reception_session *session, const struct smtpd_request *request)
 {
     struct fault fault = FAULT_INIT;
@@ -121,7 +135,7 @@ static struct smtpd_answer judge_mail(struct reception_session *session, const s
     if (!has_budget(session, session->reception->messages, max)) {
         return *smtpd_reply_get(SMTPD_REPLY_NETWORK_MESSAGES);
     }
-    if (spool_can_accept(session->reception->spool, request->size, &fault) < 0) {
+    if (choose_spool(session, request->size, &fault) < 0) {
         log_fault(session, "spool_refuses", &fault);
         return answer_of_fault(&fault);
     }
@@ -222,7 +236,7 @@ static void on_repeat(void *ctx, const char *id, size_t open)
 static void need_stage(struct reception_session *session)
 {
     if (session->stage == NULL) {
-        session->stage = spool_stage_new(session->reception->spool, on_writable, session);
+        session->stage = spool_stage_new(session->spool, on_writable, session);
         spool_stage_once(session->stage, session->listener->options.limits.duplicate_window_ms, on_repeat, session);
         if (session->listener->options.acknowledge_delivered) {
             spool_stage_waits(session->stage, UNHEARD_MS);

@@ -33,6 +33,7 @@
 struct reception {
     struct net_loop *loop;
     struct spool *spool;
+    struct spool_overflow *overflow; /* or NULL */
     const char *hostname;
     struct reception_hooks hooks;
     struct log *log;
@@ -104,6 +105,7 @@ struct reception_session {
     bool told;      /* a refusal or a message of it is in the log */
 
     /* the message under way */
+    struct spool *spool; /* that takes it */
     struct spool_stage *stage;
     bool is_committing;       /* it is not known yet whether the message is kept ... */
     bool is_late;             /* ... and the time in which the upstreams should have answered is over already: */

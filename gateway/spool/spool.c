@@ -30,6 +30,7 @@ static bool note_trouble(struct spool *spool, const struct spool_group *group)
             noted = true;
             spool->trouble = *fault;
             spool->trouble_until = net_now(spool->loop) + SPOOL_TROUBLE_MS;
+            spool_note_failure(spool);
             log_event(spool->log, LOG_LEVEL_ERROR, "spool_commit_failed", LOG_STR("error.code", fault->code),
                       LOG_STR("error.message", fault->text));
         }
@@ -44,6 +45,7 @@ static void on_group(void *ctx)
     spool->group_running = false;
     spool_take_counts(spool, &group->batch.counts);
     if (note_trouble(spool, group)) {
+        spool->is_failing = false;
         spool->counts.commits++;
         histogram_add(&spool->commit_time, net_now_us(spool->loop) - group->began_us);
     }

@@ -60,6 +60,13 @@ void spool_close(struct spool **spool);
 /* Whether a message of this size may be begun: 0, or -1 with a fault (class FAULT_LOCAL) such as "enospc" or "eio". */
 MUST_USE int spool_can_accept(struct spool *spool, uint64_t size, struct fault *fault);
 
+/*
+ * Whether the store does what it is asked: false from a commit that failed (or whose outcome nobody knows) or a beat
+ * that was not heard, until a commit or a beat succeeds. And why not: the last failure.
+ */
+bool spool_answers(const struct spool *spool);
+struct fault spool_trouble(const struct spool *spool);
+
 /* ---- staging: bytes on their way in ---- */
 
 /* on_writable: called when a stage that said "stop" takes bytes again. */

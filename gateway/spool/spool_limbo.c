@@ -35,6 +35,7 @@ static void refuse_group(struct spool *spool, const struct spool_group *group)
 {
     spool->trouble = group->batch.fault;
     spool->trouble_until = net_now(spool->loop) + 2 * SPOOL_TROUBLE_MS;
+    spool_note_failure(spool);
 }
 
 void spool_limbo_take(struct spool *spool, struct spool_group *group)

@@ -9,7 +9,8 @@
 #include "base/expect.h"
 #include "spool/spool_private.h"
 
-#define BEAT_MS 1000
+#define BEAT_MS      1000
+#define BEAT_LONG_MS 2000 /* whoever could send mail elsewhere does not wait for its answer any longer */
 /* Octets of what a node says of itself. */
 #define STATE_MAX (64u << 10)
 
@@ -35,6 +36,7 @@ struct spool_node {
     struct buf state;
     uint64_t began;
     bool under_way, failed;
+    bool was_unheard; /* the last one */
     int64_t skew_ms;
     struct fault fault;
     json_t *found;
@@ -181,7 +183,9 @@ static void on_beat(void *ctx)
     struct spool_node *node = ctx;
     node->under_way = false;
     node->counts.unheard += node->failed;
+    node->was_unheard = node->failed;
     if (!node->failed) {
+        node->spool->is_failing = node->spool->is_failing && node->spool->failed_at > node->began;
         node->renounces = node->renounces && !node->beat.renounces;
         node->until = node->beat.is_ended || node->renounces ? 0 : node->began + node->beat.lease_ms;
         json_decref(node->list);
@@ -300,6 +304,13 @@ void spool_node_renounce(struct spool *spool)
         spool->node->until = 0;
         tell_lost(spool->node);
     }
+}
+
+bool spool_node_is_heard(const struct spool *spool)
+{
+    const struct spool_node *node = spool->node;
+    bool takes_long = node != NULL && node->under_way && net_now(spool->loop) - node->began > BEAT_LONG_MS;
+    return node == NULL || (!node->was_unheard && !node->is_lost && !takes_long);
 }
 
 bool spool_node_shares(const struct spool *spool)

@@ -180,9 +180,16 @@ struct spool {
 
     struct fault trouble; /* why the last commit failed; refuses mail until trouble_until */
     uint64_t trouble_until;
+    bool is_failing; /* see spool_answers(): since ... */
+    uint64_t failed_at;
     struct store_room room;
     uint64_t measured_at;
 };
+
+/* ---- spool_trouble.c ---- */
+
+/* A commit has failed, or nobody knows what became of it; spool->trouble says why. */
+void spool_note_failure(struct spool *spool);
 
 /* ---- spool_queue.c ---- */
 
@@ -241,6 +248,8 @@ void spool_memo_take(struct spool *spool, const char *upstream, const char *text
 /* From now on this node says that it lives, where a store has several. And no more. */
 void spool_node_start(struct spool *spool);
 void spool_node_stop(struct spool *spool);
+/* Whether the last beat was heard, and none takes suspiciously long; true where there is one node only. */
+bool spool_node_is_heard(const struct spool *spool);
 /* This machine's wall clock has jumped: the store's is less ahead of it now. */
 void spool_node_jumped(struct spool *spool, int64_t delta_ms);
 

@@ -10,7 +10,7 @@ ALERTS = ROOT / "deploy/prometheus-alerts.yml"
 GUIDE = ROOT / "deploy/doc/operators-guide.md"
 # What operators are told of, by name.
 WANTED = ("HeldMail", "LoginsRefused", "UpstreamLoginRefused", "RefusalRate", "UpstreamFull", "UpstreamFullGrows", "MailboxNearlyFull", "MailboxFills", "DiskLow", "DiskFills", "UpstreamPausedByOperator",
-          "OwnCertificateExpires", "ProbeFails", "ProbeSlow", "NodeLeaseLost", "NodeEnded", "NodeTakenOver", "NodeRulesDiffer", "NodeClockSkew", "DeadRows")
+          "OwnCertificateExpires", "ProbeFails", "ProbeSlow", "NodeLeaseLost", "NodeEnded", "NodeTakenOver", "NodeRulesDiffer", "NodeClockSkew", "DeadRows", "Overflow")
 QUOTA = 'mailweir_upstream_quota_{}{{upstream="a",of="{}"}}'
 # alert: (series, values by minute, when it fires, when it does not yet).
 FIRES = {
@@ -28,6 +28,7 @@ FIRES = {
     "MailweirNodeTakenOver": ("mailweir_node_takeovers_total", "0x10 1x30", 12, 9),
     "MailweirNodeRulesDiffer": ("mailweir_node_rules_differ", "1x30", 16, 14),
     "MailweirNodeClockSkew": ("mailweir_node_clock_skew_seconds", "-61x30", 6, 4),
+    "MailweirOverflow": ("mailweir_overflow_messages", "1x30", 6, 4),
     "MailweirDeadRows": ("mailweir_spool_dead_rows", "100001x60", 31, 29),
     "MailweirLoginsRefused": ('mailweir_smtp_logins_total{outcome="failed"}', "0x10 0+3x30", 20, 5),
 }

@@ -212,6 +212,46 @@ def test_server_down(world):
     gateway.stop()
 
 
+def _overflow(gateway):
+    return json.loads(gateway.run("status", "--json")[1])["queue"]["overflow"]
+
+
+def test_overflow(world):
+    """With an overflow mail is accepted without the server, said to be where it is, and filed once when the server is there again: also by the next run."""
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot)
+    server = on_server(world, gateway)
+    gateway.configuration["spool"]["postgresql"]["overflow"] = str(gateway.folder / "overflow")
+    gateway.start()
+    gateway.send(message("before"))
+    wait(lambda: dovecot.count() == 1, "filed message")
+    assert not _overflow(gateway)["in_use"], _overflow(gateway)
+    server.stop()
+    wait(lambda: _accepts(gateway), "mail that is accepted without the server")
+    for number in range(20):
+        gateway.send(message(f"while it is down {number}"))
+    gateway.send(message("large", "x" * 70 + "\r\n" * 1 + ("y" * 70 + "\r\n") * 9000))
+    state = json.loads(gateway.run("status", "--json")[1])
+    assert state["ready"] and state["queue"]["overflow"]["in_use"] and state["queue"]["overflow"]["messages"] == 22, state["queue"]
+    told = [one["text"] for one in state["attention"] if one["about"] == "overflow"]
+    assert told and "22 messages so far" in told[0] and "overflow" in told[0], state["attention"]
+    assert "mailweir_overflow_messages 22\n" in Admin(gateway).get("/metrics").text
+    server.start()
+    wait(lambda: dovecot.count() == 23, "filed messages")
+    wait(lambda: _overflow(gateway)["messages"] == 0 and not _overflow(gateway)["in_use"], "an overflow that is empty")
+    assert _overflow(gateway)["handed_over"] == 22
+    assert len(gateway.events("overflow_begins")) == 1 and len(gateway.events("overflow_ends")) == 1
+    server.stop()
+    wait(lambda: _accepts(gateway), "mail that is accepted without the server")
+    gateway.stop()
+    server.start()
+    gateway.start()
+    wait(lambda: dovecot.count() == 24, "a message that the run before has left")
+    wait(lambda: _overflow(gateway)["messages"] == 0, "an overflow that is empty")
+    assert dovecot.count() == 24
+    gateway.stop()
+
+
 def _accepts(gateway):
     try:
         gateway.send(message("after"))

@@ -67,7 +67,8 @@ static void start(void)
     pthread_t thread;
     fuzz_folder_make(folder, "admin");
     struct config *config = make_config();
-    if (gateway_open(&gateway, loop, &local_store, &config, NULL, &fault) != 0 ||
+    const struct gateway_stores stores = {.queue = &local_store};
+    if (gateway_open(&gateway, loop, &stores, &config, NULL, &fault) != 0 ||
         admin_open(&admin, loop, gateway, &fault) != 0) {
         fprintf(stderr, "%s\n", fault.text);
         abort();

@@ -29,10 +29,11 @@ static void start(void *ctx)
     struct world_life *life = ctx;
     struct fault fault = FAULT_INIT;
     struct problems *problems = problems_new();
+    const struct gateway_stores stores = {.queue = sim_store()};
     struct config *config = config_load("/etc/mailweir.json", problems);
     if (config == NULL) {
         fail_start(life, problems_at(problems, 0)->text);
-    } else if (gateway_open(&life->gateway, life->loop, sim_store(), &config, &life->log, &fault) != 0) {
+    } else if (gateway_open(&life->gateway, life->loop, &stores, &config, &life->log, &fault) != 0) {
         config_free(&config);
         fail_start(life, fault.text);
     } else {

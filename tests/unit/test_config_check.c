@@ -276,6 +276,10 @@ static void a_spool_in_a_database(void **state)
          "sslmode=require does not check who the server is"},
         {SPOOL, DATABASE("host=/run/postgresql dbname=m sslmode=disable"), false, NULL, NULL},
         {SPOOL, DATABASE("host"), true, "/spool/postgresql/connection", "this is not a connection string"},
+        {SPOOL, "'path': '/tmp/s', 'postgresql': {'connection': 'dbname=m', 'overflow': '/tmp/s'}", true,
+         "/spool/postgresql/overflow", "name one inside of it, such as \"/tmp/s/overflow\""},
+        {SPOOL, "'path': '/tmp/s', 'postgresql': {'connection': 'dbname=m', 'overflow': '/etc/passwd'}", true,
+         "/spool/postgresql/overflow", "/etc/passwd is a file, so it cannot hold the overflow"},
         {SPOOL, DATABASE("=m"), true, "/spool/postgresql/connection", "this is not a connection string"},
     };
     CHECK_ALL(cases);
