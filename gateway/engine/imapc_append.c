@@ -362,7 +362,7 @@ void imapc_create_enter(struct imapc_engine *engine)
 {
     struct imap_command *command = imapc_begin(engine, "CREATE");
     engine->append.created = true;
-    engine->append.mark_asked = true; /* a folder that was not there is asked by the next append */
+    engine->append.mark_asked = true; /* where it cannot be made, there is nothing to ask */
     engine->append.literal_open = false;
     engine->append.flags_asked = false; /* of a folder that was not there nothing was learned */
     imap_command_string(command, buf_bytes(&engine->folder));
@@ -427,6 +427,9 @@ void imapc_create_reply(struct imapc_engine *engine, const struct imap_reply *re
     }
     /* Refused, it may exist all the same, made by somebody else meanwhile: the second APPEND tells. */
     bool made = reply->status == IMAP_STATUS_OK;
+    if (made || imapc_refusal_is_there(reply)) {
+        imapc_mark_made(engine, made);
+    }
     bool subscribes = made && engine->options.subscribe && imapc_may_ask(engine, IMAPC_QUESTION_SUBSCRIBE);
     imapc_enter(engine, subscribes ? IMAPC_PHASE_SUBSCRIBE : IMAPC_PHASE_APPEND);
 }

@@ -1,7 +1,8 @@
 /*
  * imapc_mark - a lower bound of the UIDs that an append's messages get (RFC 9051 sections 6.3.11 and 7.3.1), known
  * before their first octet goes out: should their outcome be unknown, a look need not go further down. STATUS tells it
- * once for each folder and connection, APPENDUID keeps it fresh; without APPENDUID, each connection asks for itself.
+ * once for each folder and connection, APPENDUID keeps it fresh; without APPENDUID, each connection asks for itself. A
+ * folder that is made for the message is asked when it is there: it may be numbered anew before anybody looks for it.
  * See doubt.h and imapc_private.h.
  */
 #include <string.h>
@@ -45,6 +46,16 @@ bool imapc_mark_is_asked(struct imapc_engine *engine)
     }
     imapc_enter(engine, IMAPC_PHASE_MARK);
     return true;
+}
+
+void imapc_mark_made(struct imapc_engine *engine, bool is_new)
+{
+    engine->append.mark_asked = false;
+    if (engine->options.folders != NULL) {
+        struct imapc_folder_mark *mark = kept_mark(engine);
+        mark->asked_by = 0;
+        mark->mark = is_new ? (struct doubt_mark){0} : mark->mark; /* what had the name before is another mailbox */
+    }
 }
 
 void imapc_mark_enter(struct imapc_engine *engine)

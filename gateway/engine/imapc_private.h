@@ -438,6 +438,9 @@ void imapc_quota_reply(struct imapc_engine *engine, const struct imap_reply *rep
 /* imapc_mark.c: the UIDNEXT of the folder, before an append. */
 /* Whether the server is asked first: the phase is entered then, and leads back to APPEND. */
 bool imapc_mark_is_asked(struct imapc_engine *engine);
+/* The folder has come to be for the append: it is asked before the append goes on. is_new: by the server's OK; else
+ * somebody else has made it. */
+void imapc_mark_made(struct imapc_engine *engine, bool is_new);
 void imapc_mark_enter(struct imapc_engine *engine);
 void imapc_mark_data(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_mark_reply(struct imapc_engine *engine, const struct imap_reply *reply);
