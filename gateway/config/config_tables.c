@@ -180,8 +180,8 @@ static const struct config_key upstream_limit_keys[] = {
     {"keywords", SWITCH(config_upstream, settings[UPSTREAM_KEYWORDS]),
      .help = "whether keywords are sent in addition to system flags"},
     {"plain_refusals", SWITCH(config_upstream, settings[UPSTREAM_PLAIN_REFUSALS]),
-     .help = "whether a NO without a response code proves that the message was not kept; if false, the message is "
-             "looked for"},
+     .help = "whether a NO without a response code, or about a lock or a limit of the server, proves that the message "
+             "was not kept; if not, the message is looked for"},
     {"tls_exporter", SWITCH(config_upstream, settings[UPSTREAM_TLS_EXPORTER]),
      .help = "whether SCRAM can be bound to TLS 1.3; if false, SCRAM is not bound under TLS 1.3"},
     {"subscribe", SWITCH(config_upstream, settings[UPSTREAM_SUBSCRIBE]),

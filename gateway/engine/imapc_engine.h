@@ -93,7 +93,7 @@ struct imapc_engine_options {
     bool merges; /* the server may throw away a message that it takes for another one: what was filed is looked at */
     const char *version;           /* of the program, for ID (RFC 2971); NULL: none is said */
     struct imapc_habits *habits;   /* what all connections of the account have learned of the server; or NULL */
-    bool plain_refusals_certain;   /* a NO without a code leaves nothing behind */
+    bool plain_refusals_certain;   /* a NO without a code, or for a lock or a limit, leaves nothing behind */
     struct imapc_folders *folders; /* what all connections of the account have learned; NULL: folders are not asked */
     struct imapc_names *names;     /* filled behind the login, before the engine is ready; NULL: nobody asks */
     const char *const

@@ -10,7 +10,10 @@
 
 /*
  * DOUBT: it tells of the server's trouble, and not of this message: the store may have had it by then. PLAIN: words
- * without a code, which do not promise that nothing was done, as RFC 5530 has codes do.
+ * without a code, which do not promise that nothing was done, as RFC 5530 has codes do; and what says that the server
+ * was busy or at a limit of its own, which may have come to be behind the store. Whose habits are known is believed.
+ * Neither: what is about this message, this folder or its room. It would be refused again as surely, and to look for it
+ * each time would load a full mailbox for nothing.
  */
 enum { ACCOUNT = 1, CREATE = 2, CROWDED = 4, SICK = 8, GENERAL = 16, DOUBT = 32, PLAIN = 64 };
 
@@ -25,11 +28,11 @@ static const struct row {
     {"NONEXISTENT", FAULT_PERM, "nonexistent", CREATE},
     {"OVERQUOTA", FAULT_TEMP, "overquota", 0},
     {"TOOBIG", FAULT_PERM, "toobig", 0},
-    {"LIMIT", FAULT_TEMP, "limit", 0},
-    {"INUSE", FAULT_TEMP, "inuse", 0},
+    {"LIMIT", FAULT_TEMP, "limit", PLAIN},
+    {"INUSE", FAULT_TEMP, "inuse", PLAIN},
     {"UNAVAILABLE", FAULT_TEMP, "unavailable", ACCOUNT | SICK | DOUBT},
     {"SERVERBUG", FAULT_TEMP, "serverbug", SICK | DOUBT},
-    {"THROTTLED", FAULT_TEMP, "throttled", ACCOUNT},
+    {"THROTTLED", FAULT_TEMP, "throttled", ACCOUNT | PLAIN},
     {"CONTACTADMIN", FAULT_TEMP, "contactadmin", DOUBT},
     {"EXPUNGEISSUED", FAULT_TEMP, "expungeissued", DOUBT},
     {"CORRUPTION", FAULT_TEMP, "corruption", DOUBT},
@@ -47,27 +50,27 @@ static const struct row {
 /* Words that say more than the code in front of them, whichever it is: a limit of the moment is no full mailbox, a
  * limit of connections no broken server. */
 static const struct row stronger[] = {
-    {"bandwidth limit", FAULT_TEMP, "throttled", ACCOUNT}, /* Gmail, also behind [OVERQUOTA] */
-    {"Suggested Backoff Time", FAULT_TEMP, "throttled", ACCOUNT},
-    {"throttl", FAULT_TEMP, "throttled", ACCOUNT},
-    {"rate limit", FAULT_TEMP, "throttled", ACCOUNT},
-    {"rate exceeded", FAULT_TEMP, "throttled", ACCOUNT},
-    {"too many requests", FAULT_TEMP, "throttled", ACCOUNT},
-    {"too many commands", FAULT_TEMP, "throttled", ACCOUNT},
-    {"too many messages", FAULT_TEMP, "throttled", ACCOUNT},
-    {"too fast", FAULT_TEMP, "throttled", ACCOUNT},
-    {"slow down", FAULT_TEMP, "throttled", ACCOUNT},
-    {"Too many simultaneous connections", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
-    {"Maximum number of connections", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
-    {"too many connections", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
-    {"too many concurrent", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
-    {"connection limit", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
+    {"bandwidth limit", FAULT_TEMP, "throttled", ACCOUNT | PLAIN}, /* Gmail, also behind [OVERQUOTA] */
+    {"Suggested Backoff Time", FAULT_TEMP, "throttled", ACCOUNT | PLAIN},
+    {"throttl", FAULT_TEMP, "throttled", ACCOUNT | PLAIN},
+    {"rate limit", FAULT_TEMP, "throttled", ACCOUNT | PLAIN},
+    {"rate exceeded", FAULT_TEMP, "throttled", ACCOUNT | PLAIN},
+    {"too many requests", FAULT_TEMP, "throttled", ACCOUNT | PLAIN},
+    {"too many commands", FAULT_TEMP, "throttled", ACCOUNT | PLAIN},
+    {"too many messages", FAULT_TEMP, "throttled", ACCOUNT | PLAIN},
+    {"too fast", FAULT_TEMP, "throttled", ACCOUNT | PLAIN},
+    {"slow down", FAULT_TEMP, "throttled", ACCOUNT | PLAIN},
+    {"Too many simultaneous connections", FAULT_TEMP, "connections", ACCOUNT | CROWDED | PLAIN},
+    {"Maximum number of connections", FAULT_TEMP, "connections", ACCOUNT | CROWDED | PLAIN},
+    {"too many connections", FAULT_TEMP, "connections", ACCOUNT | CROWDED | PLAIN},
+    {"too many concurrent", FAULT_TEMP, "connections", ACCOUNT | CROWDED | PLAIN},
+    {"connection limit", FAULT_TEMP, "connections", ACCOUNT | CROWDED | PLAIN},
     /* Limits of a time: they speak of sizes and counts, and pass. */
-    {"daily", FAULT_TEMP, "throttled", ACCOUNT},
-    {"per day", FAULT_TEMP, "throttled", ACCOUNT},
-    {"per hour", FAULT_TEMP, "throttled", ACCOUNT},
-    {"per minute", FAULT_TEMP, "throttled", ACCOUNT},
-    {"per second", FAULT_TEMP, "throttled", ACCOUNT},
+    {"daily", FAULT_TEMP, "throttled", ACCOUNT | PLAIN},
+    {"per day", FAULT_TEMP, "throttled", ACCOUNT | PLAIN},
+    {"per hour", FAULT_TEMP, "throttled", ACCOUNT | PLAIN},
+    {"per minute", FAULT_TEMP, "throttled", ACCOUNT | PLAIN},
+    {"per second", FAULT_TEMP, "throttled", ACCOUNT | PLAIN},
     {"took too long", FAULT_TEMP, "unavailable", SICK | DOUBT},
     {"taking too long", FAULT_TEMP, "unavailable", SICK | DOUBT},
     /* The name itself, whatever the code: another folder would do. Not Courier's "Invalid mailbox name", which is its

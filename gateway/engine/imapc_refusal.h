@@ -16,7 +16,7 @@ struct imapc_refusal {
     bool crowded;            /* too many connections: fewer of them would do */
     bool sick;               /* it is the session that is broken: another one may work */
     bool general;            /* neither a code nor the words tell what it is about */
-    bool plain;              /* it is doubtful for its words alone: no code says that nothing was done */
+    bool plain;              /* it is doubtful only where the server's habits are not known */
     bool doubtful;           /* said to an APPEND that has come whole: it may have been kept all the same */
     uint64_t retry_after_ms; /* the pause that the server asks for; 0: none */
 };

@@ -26,7 +26,7 @@ enum upstream_setting {
     UPSTREAM_UTF8,               /* UTF8=ACCEPT is enabled where it is offered */
     UPSTREAM_HEADER_8BIT,        /* header fields with octets above 127 are kept as they are */
     UPSTREAM_LINE_MAX,           /* octets of the longest line that is taken; 0: not known */
-    UPSTREAM_PLAIN_REFUSALS,     /* a refusal without a code is certain: the message was not kept */
+    UPSTREAM_PLAIN_REFUSALS,     /* a refusal without a code, or for a lock or a limit, is certain: nothing was kept */
     UPSTREAM_TLS_EXPORTER,       /* SCRAM can be bound to TLS 1.3 by tls-exporter */
     UPSTREAM_MERGES, /* of a message with the Message-ID of one that is there, nothing may be kept: it is looked at */
     UPSTREAM_SETTLE, /* milliseconds until the server shows, or has dropped, what an APPEND brought */

@@ -262,6 +262,22 @@ class RefusedForServerbugAndKept(RefusedAndKept):
     words = "BAD [SERVERBUG] oh"
 
 
+class RefusedForALockAndKept(RefusedAndKept):
+    words = "NO [INUSE] the mailbox is locked"
+
+
+class RefusedForALimitAndKept(RefusedAndKept):
+    words = "NO [LIMIT] so many at once"
+
+
+class RefusedForHasteAndKept(RefusedAndKept):
+    words = "NO [THROTTLED] slow down"
+
+
+class RefusedForConnectionsAndKept(RefusedAndKept):
+    words = "NO [UNAVAILABLE] Maximum number of connections from user+IP exceeded"
+
+
 class FewerUids(Odd):
     """Of what is filed it tells no UID, or of another one."""
     notes, session, lies = ("",), Lies, ("[APPENDUID 1000 1]", "[APPENDUID 1000 ]")
@@ -289,7 +305,8 @@ class BeginsWithBody(Odd):
 
 KINDS = [BeginsWithBlank, BeginsWithTab, BeginsWithIds, BeginsWithBody, OtherValidityInOk, OtherValidityInOkAndGone, UidOfAnotherFolder, SetBack, SameUidTwice, Noise, LostInTheLook, PuzzledInTheLook, RefusesTheLook, ForgetsTheLook, NotSelectable, Unreadable, NoBound, SameUidAgain,
          ExpungedInTheLook, RefusedAndKept, RefusedAsLockedAndKept, RefusedAsBusyAndKept, RefusedForAFlagAndKept, RefusedForAFlagAsBadAndKept, RefusedForAFlag,
-         RefusedForUnavailableAndKept, RefusedForServerbugAndKept, FewerUids]
+         RefusedForUnavailableAndKept, RefusedForServerbugAndKept, RefusedForALockAndKept,
+         RefusedForALimitAndKept, RefusedForHasteAndKept, RefusedForConnectionsAndKept, FewerUids]
 
 
 def send(gateway, name, odd, number):

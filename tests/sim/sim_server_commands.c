@@ -148,12 +148,14 @@ static bool has_killer(const struct sim_session *session)
 /* Filed, wholly or but for the last, and refused: with or without the connection's end. */
 static void answer_kept(struct sim_session *session, struct append *append, const struct sim_fault *fault)
 {
-    static const char *const words[] = {"NO [UNAVAILABLE] backend lost", "NO [SERVERBUG] internal error"};
+    static const char *const words[] = {"NO [UNAVAILABLE] backend lost", "NO [SERVERBUG] internal error",
+                                        "NO [INUSE] mailbox is locked",
+                                        "NO [UNAVAILABLE] Maximum number of connections exceeded"};
     size_t count = count_literals(session);
     bool in_part = fault->kind == SIM_FAULT_KEEP_PART;
     store_some(session, append, in_part ? count - 1 : count);
     note_end(session, SIM_APPEND_LATER);
-    answer(session, in_part ? "NO [LIMIT] no more messages fit" : words[fault->amount % 2]);
+    answer(session, in_part ? "NO [LIMIT] no more messages fit" : words[fault->amount % 2 + fault->when % 2 * 2]);
     if (fault->amount / 2 % 2 != 0) {
         sim_session_end(session, false);
     }
