@@ -27,7 +27,7 @@ static void print_pause(const char *verb, const char *upstream)
     printf(on ? "\"\n" : "\n");
 }
 
-static void print_changed(const char *verb, int64_t changed, int64_t busy)
+static void print_changed(const char *verb, int64_t changed, int64_t busy, int64_t in_doubt)
 {
     static const char *const words[][2] = {
         {"retry", "tried now"}, {"hold", "held"}, {"release", "released"}, {"drop", "dropped"}};
@@ -37,6 +37,11 @@ static void print_changed(const char *verb, int64_t changed, int64_t busy)
     }
     printf("%" PRId64 " %s %s", changed, changed == 1 ? "delivery" : "deliveries", word);
     printf(busy > 0 ? ", %" PRId64 " left alone because they are being delivered now\n" : "\n", busy);
+    if (in_doubt > 0) {
+        printf("%" PRId64 " left alone because an earlier attempt may have filed the message: it is looked for first, "
+               "and --again drops it anyway\n",
+               in_doubt);
+    }
 }
 
 /* Sends the request and prints the reply; takes the request over. */
@@ -56,6 +61,7 @@ static int send_request(const struct queue_options *options, json_t *request, co
     }
     int64_t changed = json_integer_value(json_object_get(reply, "changed"));
     int64_t busy = json_integer_value(json_object_get(reply, "busy"));
+    int64_t in_doubt = json_integer_value(json_object_get(reply, "in_doubt"));
     const char *note = json_string_value(json_object_get(reply, "note"));
     if (options->json) {
         queue_print_json(reply);
@@ -65,13 +71,13 @@ static int send_request(const struct queue_options *options, json_t *request, co
     } else if (is_pause(verb)) {
         print_pause(verb, upstream);
     } else {
-        print_changed(verb, changed, busy);
+        print_changed(verb, changed, busy, in_doubt);
     }
     json_decref(reply);
     if (is_pause(verb)) {
         return EX_OK; /* what was asked for is so, whoever made it */
     }
-    if (changed == 0 && busy == 0 && options->select.id != NULL) {
+    if (changed == 0 && busy == 0 && in_doubt == 0 && options->select.id != NULL) {
         fprintf(stderr, "mailweir: there is no delivery with the id %s that this can be done to\n", options->select.id);
     }
     return changed == 0 ? 1 : EX_OK;

@@ -55,8 +55,8 @@ static json_t *ask_desk(struct spool_desk *desk, json_t *request)
 /* It is durable at its new place. */
 static bool drop_old(struct move *move, const char *id)
 {
-    json_t *reply =
-        ask_desk(move->source, json_pack("{s:s,s:{s:s},s:s}", "verb", "drop", "select", "id", id, "by", "spool move"));
+    json_t *reply = ask_desk(move->source, json_pack("{s:s,s:{s:s},s:s,s:b}", "verb", "drop", "select", "id", id, "by",
+                                                     "spool move", "again", true)); /* its doubt has moved along */
     const char *error = json_string_value(json_object_get(reply, "error"));
     bool is_busy = json_integer_value(json_object_get(reply, "busy")) > 0;
     if (error != NULL || is_busy) {

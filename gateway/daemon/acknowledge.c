@@ -122,7 +122,8 @@ static void on_dropped(void *ctx, const struct spool_change_result *result, cons
 static void drop_open(struct wait *wait, const char *id)
 {
     const struct store_select select = {.id = id};
-    const struct spool_asker asker = {.by = "acknowledge", .done = on_dropped, .ctx = wait};
+    /* Also what is in doubt: its doubt stays with the message, which is known again when its sender repeats it. */
+    const struct spool_asker asker = {.by = "acknowledge", .again = true, .done = on_dropped, .ctx = wait};
     wait->drops++;
     spool_change(wait->acknowledge->spool, STORE_DROP, &select, &asker);
 }

@@ -7,14 +7,15 @@
  * Requests are JSON, as they come from the API and the command line; whoever is in the same process calls
  * spool_change.h:
  *
- *   {"verb": "retry" | "hold" | "release" | "drop", "select": {...}, "by": "name"}    see spool_query.h for select
+ *   {"verb": "retry" | "hold" | "release" | "drop", "select": {...}, "by": "name"}    see spool_query.h for select;
+ *                                          "again": true is an operator's word about what may have been filed
  *   {"verb": "pause" | "resume", "upstream": "corp"}                                  without upstream: all
  *   {"verb": "import", "messages": [...]}                                              see spool_import.h
  *   {"verb": "forget", "address": "anna@example.net"}                                 of the history
  *
- * The reply is {"changed": 3, "busy": 1} or {"error": "...", "code": "..."}; to a pause that stands already, and to the
- * end of one that nobody made, {"changed": 0, "busy": 0, "note": "corp was not paused; nothing has changed",
- * "resumed": "corp"}.
+ * The reply is {"changed": 3, "busy": 1}, with "in_doubt" where some stay because they may have been filed, or
+ * {"error": "...", "code": "..."}; to a pause that stands already, and to the end of one that nobody made,
+ * {"changed": 0, "busy": 0, "note": "corp was not paused; nothing has changed", "resumed": "corp"}.
  */
 #ifndef MAILWEIR_SPOOL_SPOOL_ADMIN_H
 #define MAILWEIR_SPOOL_SPOOL_ADMIN_H

@@ -34,6 +34,7 @@ static void change_done(struct spool *spool, struct spool_job *job)
     if (!fault_is_set(&job->op.fault)) {
         change->result.changed += set->changed;
         change->result.busy += set->busy;
+        change->result.doubtful += set->doubtful;
     }
     if (fault == NULL && set->found == set->limit && !spool->closing) {
         set->after = set->last;

@@ -13,7 +13,7 @@
 struct spool_change_result {
     uint64_t changed;
     uint64_t busy;     /* left alone, because they are being delivered */
-    uint64_t doubtful; /* a reroute's: left alone, because they may lie where they were to go */
+    uint64_t doubtful; /* a reroute's or drop's: left alone, because they may lie where they were to go */
 };
 /*
  * fault is NULL on success. One with a result beside it: the change is done, but something that goes with it could not
@@ -24,7 +24,7 @@ typedef void spool_change_fn(void *ctx, const struct spool_change_result *result
 /* Who asks for it, and how; strings are by reference until done. */
 struct spool_asker {
     const char *by; /* for the history; or NULL */
-    bool again;     /* a retry's or reroute's: an operator's word that ends doubt, it is sent again without a look */
+    bool again;     /* an operator's word that ends doubt: sent again without a look, or given up */
     spool_change_fn *done;
     void *ctx;
 };

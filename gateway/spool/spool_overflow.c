@@ -106,7 +106,9 @@ static void on_committed(void *ctx, const struct fault *fault)
         return;
     }
     const struct store_select select = {.id = overflow->now.envelope.id};
-    const struct spool_asker asker = {.by = "handed over to the database", .done = on_dropped, .ctx = overflow};
+    /* Its doubt went along. */
+    const struct spool_asker asker = {
+        .by = "handed over to the database", .again = true, .done = on_dropped, .ctx = overflow};
     spool_change(overflow->from, STORE_DROP, &select, &asker);
 }
 

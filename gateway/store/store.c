@@ -193,6 +193,11 @@ bool store_verb_next(enum store_verb verb, enum store_state from, enum store_sta
     return (verbs[verb].from & 1u << from) != 0;
 }
 
+bool store_verb_spares(const struct store_set_state *set, bool is_doubtful)
+{
+    return set->verb == STORE_DROP && is_doubtful && !set->again;
+}
+
 const char *store_verb_done(enum store_verb verb)
 {
     return verbs[verb].word;

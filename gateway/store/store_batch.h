@@ -116,7 +116,7 @@ enum store_verb {
     STORE_RETRY,   /* waiting and dead ones are due now */
     STORE_HOLD,    /* waiting and dead ones stay until they are released */
     STORE_RELEASE, /* held ones are due now */
-    STORE_DROP,    /* open ones are given up for good */
+    STORE_DROP,    /* open ones are given up for good; what may have been filed, only when it is said again */
 };
 /* What the verb makes of a delivery in this state; false when it does not concern it. And what it is called when it is
  * done. */
@@ -126,14 +126,20 @@ struct store_set_state {
     enum store_verb verb;
     const struct store_select *select;
     const char *by; /* who, for the history; or NULL */
-    bool again;     /* RETRY: his word ends doubt: what may have been filed is sent again without a look */
+    bool again; /* his word ends doubt. RETRY: what may have been filed is sent again without a look; DROP: that too */
     struct store_key after;
     unsigned limit;
     /* Answers. */
     unsigned found;        /* limit: there may be more, behind `last` */
     struct store_key last; /* of those found */
     uint64_t changed, busy;
+    uint64_t doubtful; /* left alone, see store_verb_spares() */
 };
+/*
+ * Whether a delivery is left alone because it may have been filed: a DROP forgets that, and the same message of a
+ * sender who comes again would be filed once more without a word.
+ */
+MUST_USE bool store_verb_spares(const struct store_set_state *set, bool is_doubtful);
 
 /*
  * REROUTE: all open deliveries of a message give way to new ones (none: they are dropped), or none when one is in

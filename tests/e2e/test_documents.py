@@ -26,7 +26,7 @@ OTHERS = {
     "mv": "the hook of a renewal is run below", "set": "of the shell", "sed": "of the shell",
 }
 # Named in the text, without what they need: their help is asked for.
-NAMES = {"explain", "explain --diff", "why", "passwd", "init", "run", "test", "forget", "find", "trace", "queue", "spool", "queue retry --again", "queue reroute --again",
+NAMES = {"explain", "explain --diff", "why", "passwd", "init", "run", "test", "forget", "find", "trace", "queue", "spool", "queue retry --again", "queue reroute --again", "queue drop --again",
          "queue pause", "queue resume", "drain"}
 # Commands that say no here, and why that is right.
 SAYS_NO = {"spool rebuild": 69,   # the gateway runs

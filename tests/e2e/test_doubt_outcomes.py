@@ -11,9 +11,9 @@ RETRY = {"initial": "50ms", "maximum": "200ms", "settle": "200ms"}
 NOTE = "possible_duplicate"
 
 
-def doubtful(world, folder="INBOX", create=True, **upstream):
+def doubtful(world, folder="INBOX", create=True, window="0", **upstream):
     """A gateway, and a server that has kept its message, has not said so, and takes no connection until state["up"]."""
-    state = {"up": True, "cut": True}
+    state = {"up": True, "cut": True, "sent": message("one")}
 
     def fault(step, session, **facts):
         if step == "greeting" and not state["up"]:
@@ -28,8 +28,9 @@ def doubtful(world, folder="INBOX", create=True, **upstream):
     if create:
         fake.folder(folder.replace("!", "_"), create=True)
     fake.configure(gateway, retry=RETRY, **upstream)
+    gateway.configuration["listeners"][0]["duplicate_window"] = window
     gateway.start()
-    gateway.send(message("one"))
+    gateway.send(state["sent"])
     wait(lambda: not state["up"] and gateway.events("deferred"), "a message in doubt")
     assert gateway.events("deferred")[0]["error.type"] == "uncertain"
     return gateway, fake, state
@@ -133,11 +134,42 @@ def test_folder_deleted(world):
 
 
 def test_folder_made_and_renamed_by_somebody(world):
-    """We made the folder ourselves and know no number of it: that it is not there any more is no proof."""
+    """We made the folder ourselves: that it is not there any more is no proof."""
     gateway, fake, state = doubtful(world, "New", create=False)
     fake.folders["Old"] = fake.folders.pop("New")
     state["up"] = True
     end(gateway, [fake], 2, NOTE)
+
+
+def test_folder_made_and_numbered_anew(world):
+    """We made the folder ourselves, and it is another one before anybody looks: it was asked for its number before the message went."""
+    gateway, fake, state = doubtful(world, "New", create=False)
+    fake.folder("New").validity += 1
+    fake.folder("New").messages.clear()
+    state["up"] = True
+    end(gateway, [fake], 1, NOTE)
+
+
+def test_dropped_and_sent_again(world):
+    """Nobody gives up unawares what may lie there: who sends it again within the window is known, and the message is looked for."""
+    gateway, fake, state = doubtful(world, window="10m")
+    key = gateway.events("accepted")[0]["id"]
+    said = wait(lambda: [out for out in [gateway.run("queue", "drop", key)[1]] if "being delivered" not in out], "hands off")[0]
+    assert said.startswith("0 deliveries dropped") and "1 left alone" in said and "--again" in said, said
+    gateway.send(state["sent"])
+    wait(lambda: gateway.events("duplicate"), "the same message known again")
+    state["up"] = True
+    end(gateway, [fake], 1, "found")
+
+
+def test_dropped_by_word(world):
+    gateway, fake, state = doubtful(world)
+    key = gateway.events("accepted")[0]["id"]
+    said = wait(lambda: [out for out in [gateway.run("queue", "drop", key, "--again")[1]] if "being delivered" not in out], "hands off")[0]
+    assert said.startswith("1 delivery dropped") and "alone" not in said, said
+    assert "though an earlier attempt may have filed it" in gateway.run("why", key)[1]
+    assert state["up"] is False and len(fake.ids()) == 1
+    gateway.stop()
 
 
 def test_account_gone(world):

@@ -262,7 +262,8 @@ void sim_operator_work(struct spool *spool, uint64_t draw)
         if (try == NULL) {
             return;
         }
-        snprintf(text, sizeof text, "{\"verb\": \"drop\", \"select\": {\"id\": \"%s\"}, \"by\": \"sim\"}", try->id);
+        snprintf(text, sizeof text, "{\"verb\": \"drop\", \"select\": {\"id\": \"%s\"}, \"by\": \"sim\"%s}", try->id,
+                 draw / 2 % 2 == 0 ? ", \"again\": true" : "");
         break;
     default:
         snprintf(text, sizeof text, "{\"verb\": \"%s\", \"select\": {\"upstream\": \"%s\"}, \"by\": \"sim\"}",

@@ -161,8 +161,9 @@ static inline void commit_one(struct store_op *op)
 static inline void operate(enum store_verb verb, const char *id)
 {
     const struct store_select select = {.id = id};
-    struct store_op op = {.kind = STORE_SET_STATE,
-                          .set_state = {.verb = verb, .select = &select, .by = "operator", .limit = 10}};
+    struct store_op op = {
+        .kind = STORE_SET_STATE,
+        .set_state = {.verb = verb, .select = &select, .by = "operator", .again = verb == STORE_DROP, .limit = 10}};
     commit_one(&op);
 }
 

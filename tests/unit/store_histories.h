@@ -669,9 +669,10 @@ static void tell_answers(struct buf *out, const struct store_op *op)
         }
         break;
     case STORE_SET_STATE:
-        buf_printf(out, "%u %llu.%u %llu %llu", op->set_state.found, (unsigned long long)op->set_state.last.message,
-                   op->set_state.last.number, (unsigned long long)op->set_state.changed,
-                   (unsigned long long)op->set_state.busy);
+        buf_printf(out, "%u %llu.%u %llu %llu %llu", op->set_state.found,
+                   (unsigned long long)op->set_state.last.message, op->set_state.last.number,
+                   (unsigned long long)op->set_state.changed, (unsigned long long)op->set_state.busy,
+                   (unsigned long long)op->set_state.doubtful);
         break;
     case STORE_REROUTE:
         buf_printf(out, "%llu %llu %llu", (unsigned long long)op->reroute.changed, (unsigned long long)op->reroute.busy,

@@ -27,6 +27,7 @@ void spool_change(struct spool *spool, enum store_verb verb, const struct store_
     (void)spool;
     assert_int_equal(verb, STORE_DROP);
     assert_string_equal(asker->by, "acknowledge");
+    assert_true(asker->again); /* what is in doubt is dropped, too: its sender has heard no */
     w.drops++;
     snprintf(w.dropped_id, sizeof w.dropped_id, "%s", select->id);
     w.dropped = asker->done;

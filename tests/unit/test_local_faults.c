@@ -349,8 +349,9 @@ static void finish(struct store *store, uint64_t message, enum store_state state
 static void operate(struct store *store, enum store_verb verb, const char *id)
 {
     const struct store_select select = {.id = id};
-    struct store_op op = {.kind = STORE_SET_STATE,
-                          .set_state = {.verb = verb, .select = &select, .by = "operator", .limit = 10}};
+    struct store_op op = {
+        .kind = STORE_SET_STATE,
+        .set_state = {.verb = verb, .select = &select, .by = "operator", .again = verb == STORE_DROP, .limit = 10}};
     commit_one(store, &op);
 }
 

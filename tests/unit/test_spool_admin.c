@@ -185,6 +185,49 @@ static void test_retry_in_doubt(void **state)
     finish_and_wait(fixture, SPOOL_FILED, 0);
 }
 
+static json_int_t in_doubt(void)
+{
+    return json_integer_value(json_object_get(reply, "in_doubt"));
+}
+
+/* A drop leaves what may have been filed alone: who sends it again would have it twice, and nobody would be told. An operator's word gives it up,
+   by name. */
+static void test_drop_in_doubt(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->window_ms = 60000;
+    commit_and_wait(fixture, "once", 2);
+    leave_in_doubt(fixture, SPOOL_DEAD); /* the second; the first is certain */
+    finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+    ask(fixture, "{\"verb\":\"drop\",\"select\":{}}");
+    expect_reply(1, 0);
+    assert_int_equal(in_doubt(), 1);
+    assert_int_equal(counts(fixture).dead, 1);
+    ask(fixture, "{\"verb\":\"drop\",\"select\":{},\"again\":true,\"by\":\"joe\"}");
+    expect_reply(1, 0);
+    assert_int_equal(in_doubt(), 0);
+    assert_int_equal(counts(fixture).messages, 0);
+}
+
+/* The message that is sent again meets the one in doubt, which is looked for. */
+static void test_spared_and_sent_again(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->window_ms = 60000;
+    commit_and_wait(fixture, "once", 1);
+    leave_in_doubt(fixture, SPOOL_DEFERRED);
+    ask(fixture, "{\"verb\":\"drop\",\"select\":{}}");
+    expect_reply(0, 0);
+    fixture->takes = false;
+    commit_and_wait(fixture, "once", 1);
+    assert_int_equal(counts(fixture).duplicates, 1);
+    assert_int_equal(counts(fixture).waiting, 1);
+    assert_int_equal(fetch(fixture, 10), 1);
+    assert_true(fixture->items[0]->uncertain);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    assert_int_equal(counts(fixture).messages, 0);
+}
+
 /* A sender who waits for the upstreams, hears no and comes again: what has his message is left alone, the rest is due again with its doubt, from the body
    that he brings; and once he has heard yes, the same message is another one. Over a restart, too. */
 static void test_a_sender_who_waits(void **state)
@@ -196,7 +239,7 @@ static void test_a_sender_who_waits(void **state)
     snprintf(id, sizeof id, "%s", fixture->items[0]->envelope.id);
     leave_in_doubt(fixture, SPOOL_DEFERRED); /* the second */
     finish_and_wait(fixture, SPOOL_FILED, 0);
-    ask(fixture, "{\"verb\":\"drop\",\"select\":{}}");
+    ask(fixture, "{\"verb\":\"drop\",\"select\":{},\"again\":true}");
     assert_int_equal(counts(fixture).messages, 0);
     fixture_reopen(fixture);
     fixture->takes = false;
@@ -595,6 +638,8 @@ int main(void)
         TEST(test_reroute_in_doubt),
         TEST(test_reroute_keeps_the_note),
         TEST(test_retry_in_doubt),
+        TEST(test_drop_in_doubt),
+        TEST(test_spared_and_sent_again),
         TEST(test_a_dead_twin_is_tried),
         TEST(test_a_sender_who_waits),
         TEST(test_dropped_and_sent_again),

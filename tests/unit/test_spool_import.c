@@ -102,7 +102,7 @@ static void test_dropped_comes_back(void **state)
         assert_int_equal(counts(fixture).waiting, 1);
         unsigned answers = fixture->answers;
         if (i == 0) {
-            fixture_request(fixture, "{\"verb\":\"drop\",\"select\":{}}", on_dropped);
+            fixture_request(fixture, "{\"verb\":\"drop\",\"select\":{},\"again\":true}", on_dropped);
             run_until(fixture, &fixture->answers, answers + 1);
             assert_int_equal(counts(fixture).messages, 0);
         }

@@ -29,7 +29,7 @@ async function change(verb, select, what) {
   if (verb === "drop" && !(await confirm("Drop for good?", `${what} will not be made, and cannot be brought back.`, "Drop", true))) return;
   try {
     const answer = await post("api/v1/queue", { verb, select });
-    toast(`${VERBS[verb]}: ${told(answer)}${answer.busy ? `, ${count(answer.busy)} are being delivered now and were left alone` : ""}.`);
+    toast(`${VERBS[verb]}: ${told(answer)}${answer.busy ? `, ${count(answer.busy)} are being delivered now and were left alone` : ""}${answer.in_doubt ? `, ${count(answer.in_doubt)} may have been filed already: they stay until they have been looked for` : ""}.`);
   } catch (error) {
     toast(error.message, true);
   }

@@ -19,8 +19,8 @@ async function change(verb, one) {
   if (verb === "drop" && !(await confirm("Drop for good?", `${what} will not be made, and cannot be brought back.`, "Drop", true))) return;
   if (verb === "reroute" && !(await confirm("Reroute?", `${what} goes where the rules in force say.`, "Reroute"))) return;
   try {
-    const { changed, moved, busy } = await post("api/v1/queue", { verb, select: { id: one.id } });
-    toast(`${VERBS[verb]}: ${changed ?? moved ?? 0} done${busy ? `, ${busy} under way` : ""}.`);
+    const { changed, moved, busy, in_doubt: inDoubt } = await post("api/v1/queue", { verb, select: { id: one.id } });
+    toast(`${VERBS[verb]}: ${changed ?? moved ?? 0} done${busy ? `, ${busy} under way` : ""}${inDoubt ? "; it may have been filed already, and stays until it has been looked for" : ""}.`);
   } catch (error) {
     toast(error.message, true);
   }

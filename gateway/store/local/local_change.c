@@ -75,7 +75,7 @@ static int set_state(struct local *local, struct store_op *op, struct fault *fau
     size_t count = 0;
     char note[200];
     snprintf(note, sizeof note, "%s by %s", store_verb_done(set->verb), set->by == NULL ? "an operator" : set->by);
-    set->changed = set->busy = 0;
+    set->changed = set->busy = set->doubtful = 0;
     int result = local_index_select(local->index, set->select, set->after, set->limit, found, &count, fault);
     for (size_t i = 0; result == 0 && i < count; i++) {
         struct wanted wanted = {.key = found[i].key,
@@ -88,9 +88,11 @@ static int set_state(struct local *local, struct store_op *op, struct fault *fau
             continue;
         }
         bool busy = found[i].handed == local->run;
+        bool spared = !busy && store_verb_spares(set, wanted.doubtful);
         set->busy += busy;
-        set->changed += !busy;
-        result = busy ? 0 : change_one(local, &wanted, fault);
+        set->doubtful += spared;
+        set->changed += !busy && !spared;
+        result = busy || spared ? 0 : change_one(local, &wanted, fault);
     }
     set->found = (unsigned)count;
     set->last = count == 0 ? set->after : found[count - 1].key;

@@ -53,6 +53,10 @@ static void set_one(struct model *model, struct model_delivery *delivery, struct
         set->busy++;
         return;
     }
+    if (store_verb_spares(set, model_is_doubtful(model, delivery))) {
+        set->doubtful++;
+        return;
+    }
     set->changed++;
     change_by_verb(model, delivery, to, set);
 }
@@ -60,7 +64,7 @@ static void set_one(struct model *model, struct model_delivery *delivery, struct
 void model_set_state(struct model *model, struct store_set_state *set)
 {
     set->found = 0;
-    set->changed = set->busy = 0;
+    set->changed = set->busy = set->doubtful = 0;
     set->last = set->after;
     LIST_EACH(link, &model->messages)
     {

@@ -85,6 +85,10 @@ static int note_row(void *ctx, PGresult *result, int row)
         set->busy++;
         return 0;
     }
+    if (store_verb_spares(set, delivery.uncertain)) {
+        set->doubtful++;
+        return 0;
+    }
     set->changed++;
     setting->doubtful[setting->count] = delivery.uncertain;
     setting->wanted[setting->count++] =
@@ -128,7 +132,7 @@ static int set_state(struct postgresql *pg, struct store_op *op, struct fault *f
                               .wanted = expect_calloc(set->limit + 1, sizeof *setting.wanted),
                               .doubtful = expect_calloc(set->limit + 1, sizeof *setting.doubtful)};
     set->found = 0;
-    set->changed = set->busy = 0;
+    set->changed = set->busy = set->doubtful = 0;
     set->last = set->after;
     int result = set->limit == 0 ? 0
                                  : postgresql_select(&pg->writer, set->select, &set->after, set->limit, true, note_row,
