@@ -254,10 +254,26 @@ static bool is_spent(struct upstream_pool *pool)
     return waits;
 }
 
+/* What the account's trouble means for those that wait: the words were for a message that was sent, and the story of
+ * another one must not tell them as its own. Also when it is the password: that is no property of the messages. */
+static struct fault fault_of_waiting(const struct outage *outage)
+{
+    const struct fault *met = &outage->fault;
+    struct fault fault = FAULT_INIT;
+    if (outage->cause < OUTAGE_SESSIONS) {
+        fault = *met;
+        fault.class = FAULT_TEMP;
+        return fault;
+    }
+    fault_set(&fault, FAULT_TEMP, met->code, met->where, "%.330s (that was another message, this one was not sent)",
+              met->text);
+    return fault;
+}
+
 /* Answers what waits when nothing serves it: the upstream is down, or we are stopping. */
 static void give_up_waiting(struct upstream_pool *pool)
 {
-    struct upstream_outcome outcome = {.fault = pool->outage.fault, .account = true};
+    struct upstream_outcome outcome = {.account = true};
     uint64_t now = net_now(pool->loop);
     if (pool->draining) {
         outcome = (struct upstream_outcome){0};
@@ -275,7 +291,7 @@ static void give_up_waiting(struct upstream_pool *pool)
         return;
     } else {
         outcome.retry_after_ms = pool->outage.until - now;
-        outcome.fault.class = FAULT_TEMP; /* also when it is the password: no property of the messages */
+        outcome.fault = fault_of_waiting(&pool->outage);
     }
     upstream_probe_failed(pool, &outcome.fault);
     answer_waiting(pool, &outcome);

@@ -123,8 +123,8 @@ static unsigned count_refusals(const json_t *delivery)
     json_array_foreach(json_object_get(delivery, "history"), i, attempt)
     {
         const char *text = text_of(attempt, "text");
-        if (strstr(text, "said: ") != NULL) {
-            continue; /* what the server said to something else: a look, a login */
+        if (strstr(text, "said: ") != NULL || strstr(text, "this one was not sent") != NULL) {
+            continue; /* what the server said to something else: a look, a login, another message */
         }
         refusals += strstr(text, "mailbox is locked") != NULL || strstr(text, "quota exceeded") != NULL ||
                     strstr(text, "no more messages fit") != NULL || strstr(text, "message too large") != NULL ||
