@@ -15,6 +15,7 @@ static void on_offer(void *ctx, struct spool_item **item)
 {
     struct dispatch *dispatch = ctx;
     struct dispatch_upstream *upstream = dispatch_find(dispatch, (*item)->delivery.upstream);
+    dispatch_now(dispatch); /* a jump is seen here also while nothing is sent */
     if (upstream == NULL || upstream->gone) {
         return; /* an upstream that was taken out of the configuration: its mail waits for the operator */
     }
@@ -32,6 +33,7 @@ static void on_offer(void *ctx, struct spool_item **item)
 static void on_left(void *ctx, const char *name)
 {
     struct dispatch_upstream *upstream = dispatch_find(ctx, name);
+    dispatch_now(ctx);
     if (upstream != NULL && !upstream->gone) {
         dispatch_divert_begin(upstream);
         dispatch_look_again(upstream);

@@ -223,8 +223,8 @@ struct store_forget {
 
 /*
  * CLOCK: this machine's wall clock was found to have jumped by delta_ms; before_ms is what it would show without. A
- * store whose times are this clock's has each delivery that waits for its time wait as long as it would have; another
- * ignores it. After.
+ * store whose times are this clock's has each delivery that waits for its time wait as long as it would have, also what
+ * was changed at a time that neither clock has reached (of two jumps that were seen as one); another ignores it. After.
  */
 struct store_clock {
     int64_t delta_ms, before_ms;

@@ -53,6 +53,8 @@ static struct world {
     unsigned fetch_turns;
     unsigned fetches_open; /* whose answer is due */
     bool ending;           /* nothing is found on the disk any more */
+    spool_left_fn *left;
+    void *left_ctx;
     spool_wake_fn *wake;
     void *wake_ctx;
     spool_halt_fn *halt;
@@ -64,6 +66,7 @@ static struct world {
     spool_memo_fn *remembered;
     void *remembered_ctx;
     unsigned diverts;
+    int64_t jumped_ms; /* the clock, as the spool was told */
     int64_t diverted_since;
     struct mail_trouble divert_trouble;
     spool_divert_fn *diverted;
@@ -120,7 +123,8 @@ static void item_free(struct spool_item **item)
 
 void spool_clock_jumped(struct spool *spool, int64_t delta_ms, int64_t before_ms)
 {
-    (void)spool, (void)delta_ms, (void)before_ms;
+    (void)spool, (void)before_ms;
+    world.jumped_ms += delta_ms;
 }
 
 void spool_set_offer(struct spool *spool, spool_offer_fn *fn, void *ctx)
@@ -263,7 +267,9 @@ void spool_divert(struct spool *spool, const char *upstream, const char *const *
 
 void spool_set_left(struct spool *spool, spool_left_fn *fn, void *ctx)
 {
-    (void)spool, (void)fn, (void)ctx;
+    (void)spool;
+    world.left = fn;
+    world.left_ctx = ctx;
 }
 
 void spool_set_halt(struct spool *spool, spool_halt_fn *fn, void *ctx)

@@ -2,6 +2,7 @@
  * dispatch: which delivery goes out when, and what is told to the spool.
  */
 #include "dispatch/dispatch_condition.h"
+#include "dispatch/dispatch_private.h"
 #include "dispatch_fixture.h"
 
 static void a_backlog_goes_out_within_the_active_set(void **state)
@@ -268,6 +269,23 @@ static void a_drain_waits_for_a_fetch_and_no_longer(void **state)
     assert_int_equal(world.held, 0);
 }
 
+/* Also while nothing goes out: what comes meanwhile bears the times of a clock that may be put back before anybody looks. */
+static void a_jump_is_seen_when_mail_comes(void **state)
+{
+    (void)state;
+    world.disk[0] = (struct waiting){.due = -1, .received = net_wall(world.loop)};
+    dispatch_start(world.dispatch);
+    world.dispatch->upstreams[0]->paused_until = INT64_MAX;
+    struct spool_item *item = item_new(0);
+    world.dispatch->clock -= 60000; /* as if it had been put forward since */
+    world.offer(world.offer_ctx, &item);
+    assert_in_range(world.jumped_ms, 59000, 61000);
+    item_free(&item);
+    world.dispatch->clock += 120000;
+    world.left(world.left_ctx, "corp");
+    assert_in_range(-world.jumped_ms, 59000, 61000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +300,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_first_doubt_is_looked_into_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_drain_gives_everything_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_drain_waits_for_a_fetch_and_no_longer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_jump_is_seen_when_mail_comes, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

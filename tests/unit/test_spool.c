@@ -132,6 +132,24 @@ static void test_clock_jumped_back_twice(void **state)
     finish_and_wait(fixture, SPOOL_FILED, 0);
 }
 
+/* Two jumps that are seen as one: what came between them bears times of a clock that nobody has any more. It waits as long as it was to, and not for the hours
+   by which that clock was ahead. */
+static void test_clock_jumped_unseen(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t first = net_wall(fixture->loop), now = first + 4234000;
+    fixture->stopped_ms = first + 11434000;
+    commit_and_wait(fixture, "waits", 1);
+    finish_and_wait(fixture, SPOOL_DEFERRED, fixture->stopped_ms + 60000);
+    fixture->stopped_ms = now;
+    spool_clock_jumped(fixture->spool, now - first, first);
+    commit_and_wait(fixture, "discarded", 0); /* behind it */
+    assert_int_equal(fetch_at(fixture, now + 59000, 10), 0);
+    assert_int_equal(fixture->next_due_ms, now + 60000);
+    assert_int_equal(fetch_at(fixture, now + 60000, 10), 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
 static void test_held_and_discarded(void **state)
 {
     struct fixture *fixture = *state;
@@ -772,6 +790,7 @@ int main(void)
         TEST(test_deferred),
         TEST(test_clock_jumped),
         TEST(test_clock_jumped_back_twice),
+        TEST(test_clock_jumped_unseen),
         TEST(test_held_and_discarded),
         TEST(test_memos),
         TEST(test_reopen),

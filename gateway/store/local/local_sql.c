@@ -73,9 +73,12 @@ static const char *const sql[STATEMENTS] = {
         " ON m.seq = d.message WHERE d.message = ?1 AND d.number = ?2",
     [NEXT_DUE] = "SELECT min(due_ms) FROM delivery WHERE state = 0 AND upstream = ?1 AND due_ms > ?2",
     /* What was changed by the new clock already has a time of it. The time of the change moves too: after a second jump
-     * back it would look like one that is still to come. */
-    [MOVE_DUE] = "UPDATE delivery SET due_ms = due_ms + ?1, changed_ms = changed_ms + ?1"
-                 " WHERE state = 0 AND due_ms > min(?2, ?2 + ?1) AND changed_ms <= ?2",
+     * back it would look like one that is still to come. What is of neither clock was changed between two jumps that
+     * were seen as one: it waits as long as it was to, from now. */
+    [MOVE_DUE] = "UPDATE delivery SET due_ms = due_ms + iif(changed_ms <= ?2, ?1, ?2 + ?1 - changed_ms),"
+                 " changed_ms = iif(changed_ms <= ?2, changed_ms + ?1, ?2 + ?1)"
+                 " WHERE state = 0 AND ((due_ms > min(?2, ?2 + ?1) AND changed_ms <= ?2)"
+                 " OR changed_ms > max(?2, ?2 + ?1))",
     [PLACE] = "SELECT segment, start, record_len, body_len, body_sum FROM message WHERE seq = ?1 AND open > 0",
     [COUNT_WAITING] = "SELECT count(*) FROM delivery WHERE state = 0",
     [COUNT_STOPPED] = "SELECT count(*) FROM delivery WHERE state = ?1 AND state IN (1, 2)",

@@ -273,6 +273,7 @@ static void move_clock(struct model *model, const struct store_clock *clock)
 {
     int64_t moved = clock->before_ms + clock->delta_ms;
     int64_t least = moved < clock->before_ms ? moved : clock->before_ms;
+    int64_t most = moved > clock->before_ms ? moved : clock->before_ms;
     LIST_EACH(link, &model->messages)
     {
         LIST_EACH(inner, &model_message_at(link)->deliveries)
@@ -282,6 +283,9 @@ static void move_clock(struct model *model, const struct store_clock *clock)
                 delivery->changed_ms <= clock->before_ms) {
                 delivery->due_ms += clock->delta_ms;
                 delivery->changed_ms += clock->delta_ms;
+            } else if (delivery->state == STORE_STATE_WAITING && delivery->changed_ms > most) {
+                delivery->due_ms += moved - delivery->changed_ms;
+                delivery->changed_ms = moved;
             }
         }
     }
