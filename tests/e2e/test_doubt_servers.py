@@ -17,6 +17,7 @@ class Thief:
 
     def __init__(self, world, port):
         self.port_behind, self.armed, self.is_open, self.stolen = port, True, True, 0
+        self.clients = []
         self.lie = None  # what is said instead of the answer that is swallowed
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -32,8 +33,16 @@ class Thief:
                     continue
                 server = ssl._create_unverified_context().wrap_socket(socket.create_connection(("127.0.0.1", self.port_behind)))
                 state = {"appends": False}
+                self.clients.append(client)
                 threading.Thread(target=self.pump, args=(client, server, state, False), daemon=True).start()
                 threading.Thread(target=self.pump, args=(server, client, state, True), daemon=True).start()
+
+    def shut(self):
+        """It takes no connection, and has none: one that idles since a look would file what comes next."""
+        self.is_open = False
+        for client in self.clients:
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
 
     def pump(self, source, sink, state, is_answer):
         with contextlib.suppress(OSError):
@@ -101,7 +110,7 @@ def lose_answers(world, server, kind, prefix=""):
     first = wait(lambda: gateway.events("filed"), "the first one found")[0]
     assert first["note"] == "found: an earlier attempt had filed the message", first
     # Several, the answer to the first command is lost, and what came is moved before anybody looks.
-    thief.is_open = False
+    thief.shut()
     for number in range(5):
         gateway.send(message("more", number=number))
     thief.armed = thief.is_open = True
