@@ -6,6 +6,7 @@
  * can read: the configuration can then be shown and kept in git.
  */
 #include <curl/curl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +16,12 @@
 
 #include "base/date.h"
 #include "base/expect.h"
+#include "base/network.h"
 #include "cli/cli.h"
 #include "cli/cli_ask.h"
 #include "cli/cli_upstreams.h"
 #include "net/net_file.h"
+#include "net/net_stream.h"
 
 #define PATH_LEN     4200
 #define TRY_SECONDS  60L
@@ -32,47 +35,145 @@ struct setup {
     char file[PATH_LEN], secret[PATH_LEN + 16];
     char answers[5][CLI_ASK_SIZE];
     char name[256], password[CLI_ASK_SIZE];
+    const char *password_place; /* setup->secret, as the configuration names it */
+    struct buf paths[4];        /* of what was named from the working folder */
 };
+
+/* ---- answers that cannot be right ---- */
+
+/* "host" gets the port of IMAP over TLS. */
+static void write_server(const char *server, struct buf *out)
+{
+    const char *colon = strrchr(server, ':');
+    bool has_port = colon != NULL && strchr(colon, ']') == NULL;
+    buf_printf(out, "%s%s", server, has_port ? "" : ":993");
+}
+
+/* Each of these says what is wrong with an answer, as a fault, or nothing. */
+typedef int check_fn(const char *answer, struct fault *fault);
+
+static int check_server(const char *answer, struct fault *fault)
+{
+    struct net_address address;
+    struct buf whole;
+    buf_init(&whole, CLI_ASK_SIZE + 10);
+    write_server(answer, &whole);
+    int result = net_address_parse(&address, buf_bytes(&whole), fault);
+    buf_done(&whole);
+    return result;
+}
+
+static int check_listen(const char *answer, struct fault *fault)
+{
+    struct net_address address;
+    return net_address_parse(&address, bytes_of(answer), fault);
+}
+
+static int check_networks(const char *answer, struct fault *fault)
+{
+    struct bytes rest = bytes_of(answer);
+    while (rest.len > 0) {
+        struct network network;
+        struct bytes one = bytes_trim(bytes_cut(&rest, ','));
+        if (one.len > 0 && network_parse(&network, one) < 0) {
+            fault_set(fault, FAULT_PERM, "usage", "allow",
+                      "\"%.*s\" is not a network; write 10.0.0.0/8, or one address", (int)one.len,
+                      (const char *)one.ptr);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int check_text(const char *answer, struct fault *fault)
+{
+    if (!bytes_is_utf8(bytes_of(answer)) || bytes_has_control(bytes_of(answer))) {
+        fault_set(fault, FAULT_PERM, "usage", "text", "the answer has characters in it that are not text");
+        return -1;
+    }
+    return 0;
+}
 
 /* ---- asking ---- */
 
-/* Asks unless the option was given; an empty answer is the usual one. EX_OK, or EX_USAGE when nothing was said. */
-static int ask_person(const struct cli_command *command, const char **value, const char *option, const char *question,
-                      const char *usual, char *into)
+struct question {
+    const char *option, *text;
+    const char *usual; /* what an empty answer means; NULL: there must be one */
+    check_fn *check;
+};
+
+/* Says what is wrong: to a person, who is asked again (EX_OK), or as the end of a command that nobody sits at. */
+__attribute__((format(printf, 2, 3))) static int wrong(const struct cli_command *command, const char *format, ...)
 {
-    if (*value != NULL) {
-        return EX_OK;
+    char text[1200];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (isatty(STDIN_FILENO) != 1) {
+        return cli_usage_error(command, "%s", text);
     }
-    fprintf(stderr, usual == NULL ? "%s: " : "%s [%s]: ", question, usual);
+    fprintf(stderr, "   %s\n", text);
+    return EX_OK;
+}
+
+/* One answer; *value stays NULL when the person is to be asked again. */
+static int ask_once(const struct cli_command *command, const struct question *question, const char **value, char *into)
+{
+    struct fault fault = FAULT_INIT;
+    fprintf(stderr, question->usual == NULL ? "%s: " : "%s [%s]: ", question->text, question->usual);
     enum cli_answer answer = cli_ask(NULL, into);
     if (answer == CLI_ANSWER_TOO_LONG) {
-        return cli_usage_error(command, "the answer to \"%s\" is longer than %d octets", question, CLI_ASK_MAX);
+        return wrong(command, "the answer to \"%s\" is longer than %d octets", question->text, CLI_ASK_MAX);
     }
-    bool got = answer == CLI_ANSWER_GIVEN;
-    if (usual == NULL && (!got || into[0] == '\0')) {
-        return cli_usage_error(command, "there is no answer to \"%s\"; give it with --%s", question, option);
+    bool got = answer == CLI_ANSWER_GIVEN && into[0] != '\0';
+    if (!got && question->usual == NULL && answer == CLI_ANSWER_GIVEN) {
+        return wrong(command, "there is no answer to \"%s\"; give it with --%s", question->text, question->option);
     }
-    *value = got && into[0] != '\0' ? into : usual;
+    if (!got && question->usual == NULL) {
+        return cli_usage_error(command, "there is no answer to \"%s\"; give it with --%s", question->text,
+                               question->option);
+    }
+    if (got && question->check(into, &fault) < 0) {
+        return wrong(command, "%s", fault.text);
+    }
+    *value = got ? into : question->usual;
     return EX_OK;
+}
+
+/* Asks unless the option was given, on a terminal until the answer can be right. EX_OK or EX_USAGE. */
+static int ask_person(const struct cli_command *command, const struct question *question, const char **value,
+                      char *into)
+{
+    struct fault fault = FAULT_INIT;
+    if (*value != NULL && question->check(*value, &fault) < 0) {
+        return cli_usage_error(command, "--%s: %s", question->option, fault.text);
+    }
+    int code = EX_OK;
+    while (code == EX_OK && *value == NULL) {
+        code = ask_once(command, question, value, into);
+    }
+    return code;
 }
 
 static int ask_password(const struct cli_command *command, struct setup *setup)
 {
-    if (setup->password_file != NULL) {
-        return EX_OK;
+    int code = EX_OK;
+    while (code == EX_OK && setup->password_file == NULL && setup->password[0] == '\0') {
+        fprintf(stderr, "3. The password of %s: ", setup->username);
+        enum cli_answer answer = cli_ask_secret(NULL, setup->password);
+        if (answer == CLI_ANSWER_TOO_LONG) {
+            setup->password[0] = '\0';
+            code =
+                wrong(command, "the password is longer than %d octets: name a file that holds it with --password-file",
+                      CLI_ASK_MAX);
+        } else if (answer == CLI_ANSWER_NONE) {
+            code = cli_usage_error(command, "there is no password; name a file that holds it with --password-file");
+        } else if (setup->password[0] == '\0') {
+            code = wrong(command, "there is no password; name a file that holds it with --password-file");
+        }
     }
-    fprintf(stderr, "3. The password of %s: ", setup->username);
-    enum cli_answer answer = cli_ask_secret(NULL, setup->password);
-    if (answer == CLI_ANSWER_TOO_LONG) {
-        return cli_usage_error(command,
-                               "the password is longer than %d octets: name a file that holds it with "
-                               "--password-file",
-                               CLI_ASK_MAX);
-    }
-    if (answer == CLI_ANSWER_NONE || setup->password[0] == '\0') {
-        return cli_usage_error(command, "there is no password; name a file that holds it with --password-file");
-    }
-    return EX_OK;
+    return code;
 }
 
 static bool is_loopback(const char *address)
@@ -83,28 +184,33 @@ static bool is_loopback(const char *address)
 
 static int ask_all(const struct cli_command *command, struct setup *setup)
 {
-    int code = ask_person(command, &setup->server, "server", "1. The IMAP server, host:port (imap.example.net:993)",
-                          NULL, setup->answers[0]);
-    code = code != EX_OK ? code
-                         : ask_person(command, &setup->username, "username", "2. The user name on that server", NULL,
-                                      setup->answers[1]);
+    const struct question server = {"server", "1. The IMAP server, host:port (imap.example.net:993)", NULL,
+                                    check_server};
+    const struct question username = {"username", "2. The user name on that server", NULL, check_text};
+    const struct question listen = {"listen", "4. Where clients send mail to, address:port", "127.0.0.1:2525",
+                                    check_listen};
+    int code = ask_person(command, &server, &setup->server, setup->answers[0]);
+    code = code != EX_OK ? code : ask_person(command, &username, &setup->username, setup->answers[1]);
     code = code != EX_OK ? code : ask_password(command, setup);
-    code = code != EX_OK ? code
-                         : ask_person(command, &setup->listen, "listen", "4. Where clients send mail to, address:port",
-                                      "127.0.0.1:2525", setup->answers[3]);
-    return code != EX_OK ? code
-                         : ask_person(command, &setup->allow, "allow", "5. Networks that may send, separated by commas",
-                                      is_loopback(setup->listen) ? LOCAL_ONLY : "10.0.0.0/8", setup->answers[4]);
+    code = code != EX_OK ? code : ask_person(command, &listen, &setup->listen, setup->answers[3]);
+    if (code != EX_OK) {
+        return code;
+    }
+    const struct question allow = {"allow", "5. Networks that may send, separated by commas",
+                                   is_loopback(setup->listen) ? LOCAL_ONLY : "10.0.0.0/8", check_networks};
+    return ask_person(command, &allow, &setup->allow, setup->answers[4]);
 }
 
 /* ---- writing ---- */
 
-/* "host" gets the port of IMAP over TLS. */
 static json_t *server_of(const struct setup *setup)
 {
-    const char *colon = strrchr(setup->server, ':');
-    bool has_port = colon != NULL && strchr(colon, ']') == NULL;
-    return json_sprintf("%s%s", setup->server, has_port ? "" : ":993");
+    struct buf whole;
+    buf_init(&whole, CLI_ASK_SIZE + 10);
+    write_server(setup->server, &whole);
+    json_t *text = json_string(buf_text(&whole));
+    buf_done(&whole);
+    return text;
 }
 
 static const char *tls_of(const struct setup *setup)
@@ -129,7 +235,7 @@ static json_t *networks_of(const char *text)
 
 static json_t *configuration_of(const struct setup *setup)
 {
-    const char *secret = setup->password_file != NULL ? setup->password_file : setup->secret;
+    const char *secret = setup->password_file != NULL ? setup->password_file : setup->password_place;
     json_t *upstream =
         json_pack("{s:o, s:{s:s, s:s*}, s:{s:s, s:{s:s}}}", "address", server_of(setup), "tls", "mode", tls_of(setup),
                   "ca_file", setup->ca_file, "auth", "username", setup->username, "password", "file", secret);
@@ -156,12 +262,36 @@ static int write_file(const char *path, const char *text)
     return result == 0 ? EX_OK : cannot_init(path, fault.text);
 }
 
-/* Beside the configuration: "imap.password". */
+/* Beside the configuration. */
 static void place_secret(struct setup *setup)
 {
     const char *slash = strrchr(setup->file, '/');
     int folder = slash == NULL ? 0 : (int)(slash - setup->file) + 1;
     snprintf(setup->secret, sizeof setup->secret, "%.*simap.password", folder, setup->file);
+    setup->password_place = setup->secret;
+}
+
+/* What is named from the working folder is written as it is from the root: a configuration is read from its own. */
+static int make_absolute(const char **path, struct buf *whole)
+{
+    if (*path == NULL || **path == '/') {
+        return EX_OK;
+    }
+    if (net_file_absolute(*path, whole) < 0) {
+        return cannot_init(*path, "the working folder has gone, or the path is too long");
+    }
+    *path = buf_text(whole);
+    return EX_OK;
+}
+
+static int make_all_absolute(struct setup *setup)
+{
+    const char **paths[] = {&setup->password_file, &setup->password_place, &setup->ca_file, &setup->spool};
+    int code = EX_OK;
+    for (size_t i = 0; code == EX_OK && i < sizeof paths / sizeof paths[0]; i++) {
+        code = make_absolute(paths[i], &setup->paths[i]);
+    }
+    return code;
 }
 
 static int write_all(struct setup *setup)
@@ -286,6 +416,13 @@ static int try_it(const struct setup *setup)
         cli_upstreams_print(tried);
         code = json_is_true(json_object_get(tried, "good")) ? EX_OK : 1;
         json_decref(tried);
+        if (code != EX_OK) {
+            fprintf(
+                stderr,
+                "mailweir init: %s was written, but the account does not work yet: correct the file and try \"mailweir "
+                "upstreams --config %s\", or answer again with --force\n",
+                setup->file, setup->file);
+        }
         code = code == EX_OK && !setup->no_message ? send_message(setup, upstream) : code;
     }
     config_free(&config);
@@ -297,8 +434,13 @@ static int try_it(const struct setup *setup)
 static int set_up(const struct cli_command *command, struct setup *setup)
 {
     snprintf(setup->file, sizeof setup->file, "%s", cli_config_file(setup->config));
-    if (net_file_stamp(setup->file) != 0 && !setup->force) {
-        fprintf(stderr, "mailweir init: %s exists already; --force overwrites it\n", setup->file);
+    place_secret(setup);
+    /* Somebody else's configuration may read the password that is there. */
+    const char *exists = net_file_stamp(setup->file) != 0                                     ? setup->file
+                         : setup->password_file == NULL && net_file_stamp(setup->secret) != 0 ? setup->secret
+                                                                                              : NULL;
+    if (exists != NULL && !setup->force) {
+        fprintf(stderr, "mailweir init: %s exists already; --force overwrites it\n", exists);
         return EX_CANTCREAT;
     }
     if (setup->hostname == NULL) {
@@ -306,13 +448,13 @@ static int set_up(const struct cli_command *command, struct setup *setup)
     }
     setup->folder = setup->folder == NULL ? "INBOX" : setup->folder;
     setup->spool = setup->spool == NULL ? SPOOL_FOLDER : setup->spool;
-    place_secret(setup);
-    int code = ask_all(command, setup);
+    int code = make_all_absolute(setup);
+    code = code != EX_OK ? code : ask_all(command, setup);
     code = code != EX_OK ? code : write_all(setup);
     code = code != EX_OK ? code : try_it(setup);
     if (code == EX_OK) {
-        printf("\nmailweir run --config %s    starts the gateway\nmailweir status                 shows its state\n",
-               setup->file);
+        printf("\nmailweir run --config %s       starts the gateway\nmailweir status --config %s    shows its state\n",
+               setup->file, setup->file);
     }
     return code;
 }
@@ -344,7 +486,13 @@ int cmd_init(const struct cli_command *command, int argc, char **argv)
     if (cli_parse_options(command, options, argc, argv, &exit_code) < 0) {
         return exit_code;
     }
+    for (size_t i = 0; i < sizeof setup.paths / sizeof setup.paths[0]; i++) {
+        buf_init(&setup.paths[i], PATH_LEN);
+    }
     exit_code = set_up(command, &setup);
+    for (size_t i = 0; i < sizeof setup.paths / sizeof setup.paths[0]; i++) {
+        buf_done(&setup.paths[i]);
+    }
     explicit_bzero(setup.password, sizeof setup.password);
     return exit_code;
 }

@@ -57,6 +57,14 @@ static struct net_file *wrap(int fd, const char *path)
     return file;
 }
 
+/* The folder in which the path's last step is. */
+static void folder_of(const char *path, char folder_r[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == NULL || slash == path ? 1 : (size_t)(slash - path);
+    snprintf(folder_r, PATH_MAX, "%.*s", (int)len, slash == NULL ? "." : path);
+}
+
 /*
  * What root makes in somebody's folder (a command by hand, while the gateway runs as a user of its own) belongs to him,
  * or the gateway could not read it. What cannot be given stays root's.
@@ -65,9 +73,7 @@ static void give_to_owner(const char *path, int (*give)(const char *path, int fd
 {
     char folder[PATH_MAX];
     struct stat about;
-    const char *slash = strrchr(path, '/');
-    size_t len = slash == NULL || slash == path ? 1 : (size_t)(slash - path);
-    snprintf(folder, sizeof folder, "%.*s", (int)len, slash == NULL ? "." : path);
+    folder_of(path, folder);
     if (geteuid() == 0 && stat(folder, &about) == 0 && about.st_uid != 0 &&
         give(path, fd, about.st_uid, about.st_gid) != 0) {
         return;
@@ -553,11 +559,26 @@ uint64_t net_file_stamp(const char *path)
     return (stamp * 1000003u + (uint64_t)info.st_ino) | 1;
 }
 
-/* Owner and mode of the file that is replaced, as far as we may; without one, 0600 stays. */
+/* What root writes where a group may look, such as /etc/mailweir of root and the service's group, is for that group. */
+static void give_to_group(const struct net_file *file, const char *path)
+{
+    char folder[PATH_MAX];
+    struct stat info;
+    folder_of(path, folder);
+    if (geteuid() == 0 && stat(folder, &info) == 0 && info.st_uid == 0 && info.st_gid != 0 &&
+        (info.st_mode & S_IXGRP) != 0 && fchown(file->fd, 0, info.st_gid) == 0) {
+        (void)fchmod(file->fd, 0640);
+    }
+}
+
+/* Owner and mode of the file that is replaced, as far as we may; without one, 0600 stays, or its folder's group reads
+ * it. */
 static void copy_owner(const struct net_file *file, const char *path)
 {
     struct stat info;
-    if (stat(path, &info) == 0) {
+    if (stat(path, &info) != 0) {
+        give_to_group(file, path);
+    } else {
         /* Not being root, we can only keep the group when we are in it; the mode must not reach further than that. */
         mode_t mode = fchown(file->fd, info.st_uid, info.st_gid) == 0 ? info.st_mode & 0777 : info.st_mode & 0700;
         (void)fchmod(file->fd, mode);
@@ -578,16 +599,11 @@ static int write_whole(const char *path, const char *like, struct bytes text, st
 int net_file_replace(const char *path, struct bytes text, struct fault *fault)
 {
     char beside[PATH_MAX], folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
     if (snprintf(beside, sizeof beside, "%s.new", path) >= (int)sizeof beside) {
         errno = ENAMETOOLONG;
         return cannot_do(fault, "write", path);
     }
-    snprintf(folder, sizeof folder, "%.*s",
-             slash == NULL   ? 1
-             : slash == path ? 1
-                             : (int)(slash - path),
-             slash == NULL ? "." : path);
+    folder_of(path, folder);
     (void)unlink(beside); /* what a crash may have left */
     if (write_whole(beside, path, text, fault) != 0 || net_file_rename(beside, path, fault) != 0) {
         (void)unlink(beside);

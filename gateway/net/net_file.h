@@ -101,7 +101,8 @@ MUST_USE int net_file_read_all(const char *path, struct buf *out, struct fault *
 
 /*
  * Puts a whole file in place of what is there, so that a reader sees the old or the new one and a crash leaves one of
- * them. Owner and mode stay as they are; a new file is 0600.
+ * them. Owner and mode stay as they are; a new file is 0600, and of root in a folder of root and another group 0640 of
+ * that group: a service's user reads what root has written for it.
  */
 MUST_USE int net_file_replace(const char *path, struct bytes text, struct fault *fault);
 
