@@ -54,6 +54,14 @@ void cli_status_since(const json_t *status, const char *time, char out[32])
     cli_status_duration(out, moment_of(document_member_text(status, "now")) - moment_of(time));
 }
 
+void cli_status_until(const json_t *status, const char *time, char out[32])
+{
+    out[0] = '\0';
+    if (time[0] != '\0') {
+        cli_status_duration(out, moment_of(time) - moment_of(document_member_text(status, "now")));
+    }
+}
+
 /* What an operator should look at: in words, with what mends it. */
 static void print_attention(FILE *out, const json_t *status, const struct paint *paint)
 {
@@ -257,14 +265,14 @@ static void print_upstream(FILE *out, const json_t *status, const json_t *upstre
     print_daily(out, json_object_get(upstream, "daily"), paint);
     const json_t *error = json_object_get(upstream, "last_error");
     const char *by = json_string_value(json_object_get(upstream, "paused_by"));
-    const char *next = json_string_value(json_object_get(upstream, "next_try"));
+    char next[32];
+    cli_status_until(status, document_member_text(upstream, "next_try"), next);
     if (by != NULL) {
         fprintf(out, "             %sby %s since %s%s\n", paint->dim, by[0] == '\0' ? "an operator" : by,
                 document_member_text(upstream, "since"), paint->plain);
     } else if (!open && json_is_object(error)) {
         fprintf(out, "             %s%s: %s%s%s%s\n", paint->dim, document_member_text(error, "where"),
-                document_member_text(error, "message"), next == NULL ? "" : "; tried again at ",
-                next == NULL ? "" : next, paint->plain);
+                document_member_text(error, "message"), next[0] == '\0' ? "" : "; next try in ", next, paint->plain);
     }
 }
 

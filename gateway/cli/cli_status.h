@@ -20,5 +20,7 @@ const char *cli_status_headline(const json_t *status);
 void cli_status_duration(char out[32], int64_t milliseconds);
 /* How long ago that was ("2026-11-23T07:11:20.123Z") by the status's own "now". */
 void cli_status_since(const json_t *status, const char *time, char out[32]);
+/* How long it is until then; "" when there is no time. */
+void cli_status_until(const json_t *status, const char *time, char out[32]);
 
 #endif

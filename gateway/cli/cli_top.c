@@ -26,13 +26,19 @@ struct rule {
     double rate;
 };
 
+/* The same again is one line that counts. */
+struct failure {
+    char time[9], text[LINE_MAX_LEN];
+    uint64_t times;
+};
+
 static const char *const orders[] = {"rate", "total", "name"};
 
 struct cli_top {
     json_t *state;
     struct rule *rules;
     size_t rule_count;
-    char failures[FAILURES_MAX][LINE_MAX_LEN]; /* a ring */
+    struct failure failures[FAILURES_MAX]; /* the last one first */
     size_t failure_count;
     double accepted, rejected, filed, deferred; /* a second */
     int64_t last[4];                            /* what they were counted from */
@@ -136,6 +142,24 @@ void cli_top_second(struct cli_top *top, const json_t *state, const json_t *flow
 
 /* ---- the last failures ---- */
 
+static void note_failure(struct cli_top *top, const char *time, const char *text)
+{
+    size_t at = 0;
+    while (at < top->failure_count && strcmp(top->failures[at].text, text) != 0) {
+        at++;
+    }
+    struct failure one = at < top->failure_count ? top->failures[at] : (struct failure){.times = 0};
+    if (at == top->failure_count) {
+        top->failure_count += top->failure_count < FAILURES_MAX;
+        at = top->failure_count - 1;
+    }
+    snprintf(one.time, sizeof one.time, "%.8s", time);
+    snprintf(one.text, sizeof one.text, "%s", text);
+    one.times++;
+    memmove(&top->failures[1], &top->failures[0], at * sizeof one);
+    top->failures[0] = one;
+}
+
 void cli_top_line(struct cli_top *top, const json_t *line)
 {
     static const char *const failures[] = {"deferred",    "dead_letter",  "dead",         "upstream_failed",
@@ -143,10 +167,11 @@ void cli_top_line(struct cli_top *top, const json_t *line)
     const char *action = document_member_text(line, "event.action"), *time = document_member_text(line, "@timestamp");
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
         if (strcmp(action, failures[i]) == 0) {
-            snprintf(top->failures[top->failure_count++ % FAILURES_MAX], LINE_MAX_LEN, "%.8s %-15s %s%s%s",
-                     strlen(time) > 11 ? time + 11 : time, action, document_member_text(line, "upstream"),
+            char text[LINE_MAX_LEN];
+            snprintf(text, sizeof text, "%-15s %s%s%s", action, document_member_text(line, "upstream"),
                      document_member_text(line, "upstream")[0] == '\0' ? "" : ": ",
                      document_member_text(line, "error.message"));
+            note_failure(top, strlen(time) > 11 ? time + 11 : time, text);
         }
     }
 }
@@ -195,6 +220,33 @@ __attribute__((format(printf, 3, 4))) static void row(struct cli_top *top, enum 
     top->row++;
 }
 
+/* Where a row of so many columns ends that begins with this text: behind its last whole word, or in the middle of one
+ * that is longer. In octets. */
+static size_t row_end(const char *text, unsigned columns)
+{
+    size_t at = 0, word = 0;
+    for (unsigned shown = 0; text[at] != '\0' && shown < columns; shown++) {
+        word = text[at] == ' ' && at > 0 ? at : word;
+        do {
+            at++;
+        } while (((uint8_t)text[at] & 0xC0) == 0x80);
+    }
+    return text[at] == '\0' || text[at] == ' ' || word == 0 ? at : word;
+}
+
+/* As many rows as the text needs, up to `most`; all but the first are indented. */
+static void rows_of(struct cli_top *top, enum paint paint, const char *text, const char *indent, unsigned most)
+{
+    const char *before = "";
+    for (unsigned i = 0; i < most && text[0] != '\0'; i++) {
+        unsigned room = top->columns > strlen(before) + 10 ? top->columns - (unsigned)strlen(before) : 10;
+        size_t len = i + 1 < most ? row_end(text, room) : strlen(text);
+        row(top, paint, "%s%.*s", before, (int)len, text);
+        text += len + strspn(text + len, " ");
+        before = indent;
+    }
+}
+
 static void draw_help(struct cli_top *top)
 {
     row(top, HEAD, " mailweir top: keys ");
@@ -205,6 +257,19 @@ static void draw_help(struct cli_top *top)
     row(top, PLAIN, " ");
     row(top, DIM, "  Rates are per second, averaged over a few seconds. \"Empty in\" is how long the queue needs at");
     row(top, DIM, "  the present rate of filing, if no more mail comes in.");
+}
+
+/* What is wrong, and the command that mends it: never cut off, whatever the terminal's width. */
+static void draw_attention(struct cli_top *top, const json_t *one)
+{
+    const char *command = document_member_text(one, "command");
+    bool is_notice = strcmp(document_member_text(one, "severity"), "notice") == 0;
+    char text[LINE_MAX_LEN];
+    snprintf(text, sizeof text, "! %s", document_member_text(one, "text"));
+    rows_of(top, is_notice ? BOLD : BAD, text, "  ", 3);
+    if (command[0] != '\0') {
+        row(top, PLAIN, "  -> %s", command);
+    }
 }
 
 static void draw_head(struct cli_top *top)
@@ -219,26 +284,49 @@ static void draw_head(struct cli_top *top)
         document_member_text(state, "hostname"), cli_status_headline(state), up);
     json_array_foreach(json_object_get(state, "attention"), i, one)
     {
-        const char *command = document_member_text(one, "command");
         if (i < 3) {
-            row(top, strcmp(document_member_text(one, "severity"), "notice") == 0 ? BOLD : BAD, "! %s%s%s",
-                document_member_text(one, "text"), command[0] == '\0' ? "" : "  ->  ", command);
+            draw_attention(top, one);
         }
     }
 }
 
+/* What waits for upstreams that take no mail now: it is not filed as fast as the rest. */
+static int64_t stuck(const json_t *state)
+{
+    size_t i;
+    json_t *one;
+    int64_t sum = 0;
+    json_array_foreach(json_object_get(state, "attention"), i, one)
+    {
+        sum += document_member_number(one, "waiting");
+    }
+    return sum;
+}
+
 /* When what waits is filed, as fast as now. */
+static void say_eta(const struct cli_top *top, int64_t waiting, char out[100])
+{
+    int64_t behind = stuck(top->state), free = waiting - behind;
+    char span[32];
+    cli_status_duration(span, free > 0 && top->filed >= 0.05 ? (int64_t)((double)free / top->filed * 1000) : 0);
+    if (waiting == 0) {
+        out[0] = '\0';
+    } else if (top->filed < 0.05) {
+        snprintf(out, 100, " (nothing is filed now)");
+    } else if (free <= 0) {
+        snprintf(out, 100, " (for upstreams that take no mail now)");
+    } else if (behind > 0) {
+        snprintf(out, 100, " (%" PRId64 " of them filed in %s, the others not now)", free, span);
+    } else {
+        snprintf(out, 100, " (empty in %s)", span);
+    }
+}
+
 static void draw_queue(struct cli_top *top)
 {
     int64_t waiting = document_member_number_in(top->state, "queue", "waiting");
-    char eta[64] = "";
-    if (waiting > 0 && top->filed >= 0.05) {
-        char span[32];
-        cli_status_duration(span, (int64_t)((double)waiting / top->filed * 1000));
-        snprintf(eta, sizeof eta, " (empty in %s)", span);
-    } else if (waiting > 0) {
-        snprintf(eta, sizeof eta, " (nothing is filed now)");
-    }
+    char eta[100];
+    say_eta(top, waiting, eta);
     row(top, PLAIN, "  accepted %.1f/s   rejected %.1f/s   filed %.1f/s   put off %.1f/s   sessions %" PRId64,
         top->accepted, top->rejected, top->filed, top->deferred,
         document_member_number_in(top->state, "sessions", "open"));
@@ -258,14 +346,14 @@ static void draw_upstreams(struct cli_top *top, unsigned most)
         const char *state = document_member_text(one, "state"), *by = document_member_text(one, "paused_by");
         const json_t *error = json_object_get(one, "last_error");
         bool open = strcmp(state, "open") == 0, paused = json_is_string(json_object_get(one, "paused_by"));
-        char why[LINE_MAX_LEN] = "";
+        char why[LINE_MAX_LEN] = "", span[32];
         if (paused) {
-            snprintf(why, sizeof why, "by %s since %s", by[0] == '\0' ? "an operator" : by,
-                     document_member_text(one, "since"));
+            cli_status_since(top->state, document_member_text(one, "since"), span);
+            snprintf(why, sizeof why, "by %s, for %s", by[0] == '\0' ? "an operator" : by, span);
         } else if (!open) {
-            snprintf(why, sizeof why, "%s%s%s", document_member_text(error, "message"),
-                     document_member_text(one, "next_try")[0] == '\0' ? "" : "; next try ",
-                     document_member_text(one, "next_try"));
+            cli_status_until(top->state, document_member_text(one, "next_try"), span);
+            snprintf(why, sizeof why, "%s%s%s%s", span[0] == '\0' ? "" : "next try in ", span,
+                     span[0] == '\0' ? "" : ": ", document_member_text(error, "message"));
         }
         if (i < most) {
             row(top, open ? PLAIN : BAD, "%-20.20s %-12.12s %10" PRId64 " %9" PRId64 "  %s",
@@ -359,8 +447,9 @@ static void draw_rules(struct cli_top *top, unsigned most)
 static void draw_failures(struct cli_top *top, unsigned most)
 {
     row(top, HEAD, "LAST FAILURES");
-    for (size_t i = 0; i < most && i < top->failure_count && i < FAILURES_MAX; i++) {
-        row(top, PLAIN, "%s", top->failures[(top->failure_count - 1 - i) % FAILURES_MAX]);
+    for (size_t i = 0; i < most && i < top->failure_count; i++) {
+        const struct failure *one = &top->failures[i];
+        row(top, PLAIN, "%s %4" PRIu64 "x %s", one->time, one->times, one->text);
     }
     if (top->failure_count == 0) {
         row(top, DIM, "none since top was started");

@@ -48,8 +48,12 @@ def top(gateway, rows=40, columns=120):
         text = "\n".join(getattr(screen, "last", []))
         return all(word in text for word in words) and text
 
+    def wait_for(*words):
+        return wait(lambda: picture(*words), "a picture with " + ", ".join(words))
+
+    wait_for.now = picture
     try:
-        yield lambda *words: wait(lambda: picture(*words), "a picture with " + ", ".join(words))
+        yield wait_for
     finally:
         process.terminate()
         process.wait()

@@ -10,7 +10,7 @@ import subprocess
 import termios
 
 from harness import MAILWEIR, message, wait
-from terminal import Screen
+from terminal import Screen, top
 
 BAR, COLOUR = b"\x1b[K", b"\x1b[32m"
 
@@ -184,4 +184,28 @@ def test_top_fills_the_terminal(world):
     assert process.returncode == 0 and not screen.other and termios.tcgetattr(side)[3] == before[3]
     os.close(main)
     os.close(side)
+    gateway.stop()
+
+
+def test_top_tells_what_cannot_be_filed(world):
+    """What waits for an upstream that is down is not promised at the pace of the others; the command that helps is whole on a small terminal; the
+    same failure again is one line that counts."""
+    gateway = world.mailweir(world.dovecot(), [{"name": "to-nowhere", "if": {"header": "Subject", "contains": "nowhere"},
+                                                "then": [{"fileinto": {"upstream": "nowhere", "folder": "INBOX"}}, {"stop": True}]}])
+    gateway.configuration["upstreams"]["nowhere"] = {**gateway.upstream, "address": "127.0.0.1:1", "retry": {"initial": "200ms", "maximum": "500ms"}}
+    gateway.start()
+    gateway.send(message("nowhere"))
+    with top(gateway, rows=30, columns=80) as picture:
+        number = iter(range(1, 10000))
+
+        def all_of_it():
+            gateway.send(message("hello", number=next(number)))
+            found = picture_now("  -> mailweir upstreams nowhere", "next try in ")
+            return found and re.search(r"\(for upstreams that take no mail now\)|filed in \d+ s, the others not now\)", found) and found
+
+        picture_now = picture.now
+        shown = wait(all_of_it, "a picture")
+        assert "empty in" not in shown and max(map(len, shown.splitlines())) <= 80, shown
+        shown = wait(lambda: (found := picture_now("x upstream_failed nowhere")) and re.search(r" [1-9]\d*x upstream_failed nowhere", found) and found, "a count")
+        assert len(re.findall("upstream_failed nowhere", shown)) == 1, shown
     gateway.stop()
