@@ -3,6 +3,7 @@
  */
 #include "cli/cli.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +31,9 @@ int cli_usage_error(const struct cli_command *command, const char *format, ...)
 /* Prints what --help says; options may be NULL. */
 static void cli_print_help(const struct cli_command *command, const struct cli_option *options)
 {
-    printf("usage: mailweir %s %s\n\n%s\n\n", command->name, command->usage, command->summary);
+    printf("usage: mailweir %s%s%s\n\n%c%s%s\n\n", command->name, command->usage[0] == '\0' ? "" : " ", command->usage,
+           toupper((unsigned char)command->summary[0]), command->summary + 1,
+           command->summary[strlen(command->summary) - 1] == '.' ? "" : ".");
     int width = 12;
     for (const struct cli_option *option = options; option != NULL && option->name != NULL; option++) {
         width = (int)strlen(option->name) > width ? (int)strlen(option->name) : width;
@@ -38,7 +41,7 @@ static void cli_print_help(const struct cli_command *command, const struct cli_o
     for (const struct cli_option *option = options; option != NULL && option->name != NULL; option++) {
         printf("  --%-*s %s\n", width, option->name, option->help);
     }
-    printf("  --%-*s %s\n", width, "help", "show this help");
+    printf("  --%-*s %s\n", width, "help", "show this help; in short -h");
     if (command->examples != NULL) {
         printf("\nexamples:\n%s", command->examples);
     }

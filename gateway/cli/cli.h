@@ -55,7 +55,7 @@ MUST_USE int cmd_version(const struct cli_command *command, int argc, char **arg
 #define CLI_OPTION_CONFIG(target)                                                                                      \
     {                                                                                                                  \
         .name = "config", .value = (target),                                                                           \
-        .help = "the configuration file [$MAILWEIR_CONFIG, else " CLI_CONFIG_FILE "]"                                  \
+        .help = "the configuration file, in short -c [$MAILWEIR_CONFIG, else " CLI_CONFIG_FILE "]"                     \
     }
 
 /* One option of a subcommand: exactly one of the two targets is set. */

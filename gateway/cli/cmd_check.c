@@ -151,7 +151,8 @@ int cmd_check(const struct cli_command *command, int argc, char **argv)
          .help = "with --upstreams: file a message into this folder, find it by its id, and remove it"},
         {.name = "database",
          .flag = &wanted.database,
-         .help = "connect to the spool's database, too: may a gateway run on it, and what is kept if its machine dies"},
+         .help =
+             "also connect to the spool's database: could a gateway run on it, and what survives if its machine dies?"},
         {.name = "json", .flag = &wanted.json, .help = "print JSON"},
         {.name = NULL}};
     int exit_code;

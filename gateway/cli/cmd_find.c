@@ -191,8 +191,28 @@ static void keep_exclusions(int argc, char **argv)
     }
 }
 
+/* "--since 2h", as other commands want it, is "since:2h" here. */
+static const char *field_as_option(int argc, char **argv)
+{
+    static const char *const fields[] = {"subject", "from", "to",     "state",    "since", "until", "upstream",
+                                         "folder",  "rule", "client", "listener", "user",  "id",    "message-id"};
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        for (size_t k = 0; strncmp(argv[i], "--", 2) == 0 && k < sizeof fields / sizeof fields[0]; k++) {
+            size_t len = strlen(fields[k]);
+            if (strncmp(argv[i] + 2, fields[k], len) == 0 && (argv[i][2 + len] == '\0' || argv[i][2 + len] == '=')) {
+                return fields[k];
+            }
+        }
+    }
+    return NULL;
+}
+
 int cmd_find(const struct cli_command *command, int argc, char **argv)
 {
+    const char *field = field_as_option(argc, argv);
+    if (field != NULL) {
+        return cli_usage_error(command, "\"%s\" is a field, not an option: write %s:WORD", field, field);
+    }
     keep_exclusions(argc, argv);
     struct queue_options options = {0};
     struct finding finding = {.limit = PAGE};

@@ -168,7 +168,7 @@ static int run_verb(enum verb verb, const char *folder, const struct queue_optio
 int cmd_spool(const struct cli_command *command, int argc, char **argv)
 {
     struct queue_options options = {0};
-    int exit_code = EX_OK, others = queue_parse(&options, QUEUE_TAKES_TARGET, command, argc, argv, &exit_code);
+    int exit_code = EX_OK, others = queue_parse(&options, QUEUE_TAKES_PLACE, command, argc, argv, &exit_code);
     enum verb verb = verb_of(others, argv);
     /* "backup --to FOLDER", as the queue is exported, says the same. */
     const char *folder = others == 2 ? argv[2] : verb == BACKUP ? options.to : NULL;

@@ -165,14 +165,14 @@ int cmd_top(const struct cli_command *command, int argc, char **argv)
     const struct cli_option options[] = {
         CLI_OPTION_CONFIG(&file),
         {.name = "json", .flag = &live.as_json, .help = "one JSON object per second"},
-        {.name = "times", .value = &times, .help = "end after so many seconds [never]"},
+        {.name = "times", .value = &times, .help = "end after this many seconds [never]"},
         {.name = NULL}};
     int exit_code;
     if (cli_parse_options(command, options, argc, argv, &exit_code) < 0) {
         return exit_code;
     }
     if (times != NULL && (!bytes_to_u64(bytes_of(times), &live.left) || live.left == 0)) {
-        return cli_usage_error(command, "\"%s\" is not a number of times", times);
+        return cli_usage_error(command, "\"%s\" is not a number of seconds", times);
     }
     live.as_json = live.as_json || isatty(STDOUT_FILENO) != 1;
     live.colour = cli_has_colour(STDOUT_FILENO);

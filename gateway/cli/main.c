@@ -28,8 +28,8 @@ static const struct cli_command commands[] = {
      "Check the configuration and the rule files without running them.",
      "  mailweir check                           exit 0: good; 78: the configuration or a rule is wrong\n  mailweir "
      "check --upstreams               also log in to every server; exit 1 when a login fails\n"
-     "  mailweir check --database                connect to the spool in PostgreSQL; exit 1 when none could run "
-     "there\n"},
+     "  mailweir check --database                connect to the spool in PostgreSQL; exit 1 when no gateway "
+     "could run on it\n"},
     {"test", cmd_test, "[--config FILE] [--tap | --json] [--default UPSTREAM:FOLDER] [RULES...]",
      "Run the tests in the rule files.",
      "  mailweir test rules.d/ci.json            the tests in one file, without a configuration\n"},
@@ -40,7 +40,8 @@ static const struct cli_command commands[] = {
      "Show what the rules would do with a message, and why.",
      "  mailweir explain --from ci@build.example --to ops@example.net mail.eml\n"
      "  mailweir explain --diff rules.d new-rules.d mail/    which messages would go elsewhere\n"
-     "  mailweir explain --diff --recent new-rules.d         the same over the mail that the gateway decided last\n"},
+     "  mailweir explain --diff --recent new-rules.d         the same over the messages that the gateway decided "
+     "last\n"},
     {"status", cmd_status, "[--config FILE] [--json]", "Show the state of the running gateway at a glance.",
      "  mailweir status                          what needs you comes first, with the command that fixes it\n"
      "  mailweir status --json | jq .upstreams\n"},
@@ -55,7 +56,8 @@ static const struct cli_command commands[] = {
      "  mailweir health                          for containers and load balancers: 0 ready, 1 not\n"
      "  mailweir health --live                   whether the process answers at all\n"},
     {"reload", cmd_reload, "[--config FILE] [--json]", "Make the running gateway reload its configuration and rules.",
-     "  mailweir reload                          on errors it says what is wrong, and the previous rules stay\n"},
+     "  mailweir reload                          errors are shown with their places; the previous rules stay in "
+     "force\n"},
     {"drain", cmd_drain, "[--config FILE] [--json]",
      "Make the running gateway take no new mail, finish what is under way, and exit.",
      "  mailweir drain                           other nodes of the same queue deliver what waits\n"},
@@ -64,8 +66,8 @@ static const struct cli_command commands[] = {
      "  mailweir queue retry --upstream corp     try them again now\n"
      "  mailweir queue export --all --to mail/   copy everything out, with the facts for an import\n"},
     {"spool", cmd_spool, "check | rebuild | backup FOLDER | restore FOLDER | migrate | move [OPTIONS]",
-     "Check the spool, make its index anew, copy it while the gateway runs, take a copy back; make its tables in "
-     "PostgreSQL, or move what waits there and back.",
+     "Check the spool, rebuild its index, back it up while the gateway runs, restore a backup; or create its tables in "
+     "PostgreSQL, and move waiting mail there and back.",
      "  mailweir spool backup /backup/today      a checked copy of the mail that waits; the gateway may run\n"
      "  mailweir spool restore /backup/today     into an empty spool; mail that may be filed already is looked for "
      "first\n"},
@@ -153,7 +155,8 @@ static int unknown(const char *name)
     if (nearest != NULL) {
         fprintf(stderr, "mailweir: there is no command \"%s\"; did you mean \"%s\"?\n", name, nearest);
     } else {
-        fprintf(stderr, "mailweir: there is no command \"%s\"; \"mailweir help\" lists them\n", name);
+        fprintf(stderr, "mailweir: there is no %s \"%s\"; \"mailweir help\" lists %s\n",
+                name[0] == '-' ? "option" : "command", name, name[0] == '-' ? "the commands" : "them");
     }
     return EX_USAGE;
 }
@@ -173,6 +176,26 @@ static int help(int argc, char **argv)
     return run_command(argv[0], count, asked);
 }
 
+/* "mailweir -c FILE status" is "mailweir status -c FILE". */
+static void take_config(int *argc, char **argv)
+{
+    static const char with_value[] = "--config=";
+    const char *file = NULL;
+    int taken = 0;
+    if (*argc > 1 && strncmp(argv[1], with_value, sizeof with_value - 1) == 0) {
+        file = argv[1] + sizeof with_value - 1;
+        taken = 1;
+    } else if (*argc > 2 && (strcmp(argv[1], "-c") == 0 || strcmp(argv[1], "--config") == 0)) {
+        file = argv[2];
+        taken = 2;
+    }
+    if (file != NULL) {
+        setenv("MAILWEIR_CONFIG", file, 1);
+        *argc -= taken;
+        memmove(argv + 1, argv + 1 + taken, (size_t)*argc * sizeof *argv);
+    }
+}
+
 int main(int argc, char **argv)
 {
     json_set_alloc_funcs(malloc, free_wiped);
@@ -182,6 +205,7 @@ int main(int argc, char **argv)
      * holds somebody's mail or secret. What others shall reach (a socket for operators) is opened to them by name.
      */
     umask(0077);
+    take_config(&argc, argv);
     const char *name = argc > 1 ? argv[1] : "";
     bool asks_help = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0;
     if (asks_help && argc > 2) {
@@ -191,5 +215,6 @@ int main(int argc, char **argv)
         print_usage(asks_help ? stdout : stderr);
         return asks_help ? EX_OK : EX_USAGE;
     }
-    return run_command(strcmp(name, "--version") == 0 ? "version" : name, argc - 1, argv + 1);
+    return run_command(strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0 ? "version" : name, argc - 1,
+                       argv + 1);
 }

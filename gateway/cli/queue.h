@@ -25,6 +25,7 @@ enum queue_takes {
     QUEUE_TAKES_AGAIN = 64,      /* the operator's word about what is in doubt */
     QUEUE_TAKES_RECIPIENT = 128, /* a selection by --to, which is where export writes to */
     QUEUE_TAKES_AFTER = 256,
+    QUEUE_TAKES_PLACE = 512, /* where a spool is copied or moved to */
 };
 
 /* The options of every verb. */

@@ -76,6 +76,11 @@ def test_what_was_meant_is_proposed(world):
         assert said(*one).stdout == said(*other).stdout != "", (one, other)
     assert "/etc/mailweir/mailweir.json" in said("help", "status").stdout and "examples:\n" in said("help", "explain").stdout
     assert "/none.json" in said("check", "-c", "/none.json").stderr
+    for before in (["-c", "/none.json"], ["--config", "/none.json"], ["--config=/none.json"]):
+        assert "/none.json" in said(*before, "check").stderr, before
+    assert said("-c").returncode == 64 and said("-V").stdout == said("version").stdout
+    assert 'write since:WORD' in said("find", "--since", "2h").stderr
+    assert said("spool", "--help").stdout.count("export") == 0, "spool exports nothing"
     for letters in ("-x", "-cfile", "-hc"):
         assert said("check", letters).returncode == 64, letters
 
