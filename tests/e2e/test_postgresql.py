@@ -52,7 +52,7 @@ def test_databases_that_are_refused(world):
     server.sql("DROP TABLE orders")
 
     status, out, err = gateway.run("spool", "migrate")
-    assert status == 0 and "version 2" in out, (out, err)
+    assert status == 0 and "version 3" in out, (out, err)
     status, out, err = gateway.run("spool", "migrate")
     assert status == 0 and "nothing to do" in out, (out, err)
     server.sql("INSERT INTO mailweir.version (number) VALUES (4711)")
@@ -86,6 +86,65 @@ def test_databases_that_are_refused(world):
     gateway.start()
     gateway.send(message("kept"))
     gateway.stop()
+
+
+STEPS = sorted((ROOT / "gateway/store/postgresql").glob("schema_*.sql"))
+def back_to(server, database, version):
+    """The tables become those of an earlier mailweir, with the mail that is in them."""
+    kept = ("message", "delivery", "body")
+    server.sql("CREATE SCHEMA kept; " + "; ".join(f"CREATE TABLE kept.{table} AS TABLE mailweir.{table}" for table in kept)
+               + "; DROP SCHEMA mailweir CASCADE; CREATE SCHEMA mailweir", database)
+    for step in STEPS[:version]:
+        server.sql("SET search_path = mailweir; " + step.read_text(), database)
+    server.sql("; ".join(f"INSERT INTO mailweir.{table} SELECT * FROM kept.{table}" for table in kept) + "; DROP SCHEMA kept CASCADE", database)
+
+
+def test_tables_of_an_earlier_version(world):
+    """Refused until they are migrated, which waits for nodes that do not know the new ones; what waited is filed."""
+    dovecot = world.dovecot()
+    for version in range(1, len(STEPS)):
+        gateway = world.mailweir(dovecot, name=f"from{version}")
+        database = f"of{version}"
+        server = on_server(world, gateway, database)
+        gateway.start()
+        gateway.run("queue", "pause")
+        gateway.send(message("waits"))
+        gateway.stop()
+        back_to(server, database, version)
+        refuses_to_start(gateway, f"has version {version}, older than {len(STEPS)}", "mailweir spool migrate")
+        server.sql("INSERT INTO mailweir.node (name, lease_until) VALUES ('old', now() + interval '1 h'); "
+                   "INSERT INTO mailweir.fence SELECT epoch FROM mailweir.node", database)
+        status, _, err = gateway.run("spool", "migrate")
+        assert status != 0 and "1 node" in err and "mailweir drain" in err, (status, err)
+        assert server.sql("SELECT max(number) FROM mailweir.version", database) == [[str(version)]]
+        server.sql("DELETE FROM mailweir.fence", database)
+        status, out, err = gateway.run("spool", "migrate")
+        assert status == 0 and f"version {len(STEPS)}" in out, (out, err)
+        gateway.start()
+        wait(lambda version=version: dovecot.count() == version, "the message that waited")
+        gateway.stop()
+
+
+def test_tables_of_a_later_version(world):
+    """A later version that only adds something is worked with, by nodes that run and by those that start; one that says otherwise is refused."""
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot)
+    server = on_server(world, gateway)
+    gateway.start()
+    server.sql("ALTER TABLE mailweir.message ADD COLUMN later text; "
+               f"INSERT INTO mailweir.version (number, least) VALUES ({len(STEPS) + 1}, {len(STEPS)})")
+    gateway.send(message("meanwhile"))
+    wait(lambda: dovecot.count() == 1, "filed message")
+    gateway.stop()
+    status, out, _ = gateway.run("spool", "migrate")
+    assert status == 0 and "nothing to do" in out, out
+    gateway.migrated = True
+    gateway.start()
+    gateway.send(message("afterwards"))
+    wait(lambda: dovecot.count() == 2, "filed message")
+    gateway.stop()
+    server.sql(f"INSERT INTO mailweir.version (number, least) VALUES ({len(STEPS) + 2}, {len(STEPS) + 1})")
+    refuses_to_start(gateway, f"has version {len(STEPS) + 2}", "run the newer mailweir")
 
 
 def test_a_role_that_may_not_migrate(world):

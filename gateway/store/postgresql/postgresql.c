@@ -171,18 +171,16 @@ int postgresql_migrate(const char *place, int *from_r, int *to_r, struct fault *
     if (result == 0) {
         result = postgresql_schema_migrate(&link, from_r, fault);
     }
-    *to_r = POSTGRESQL_SCHEMA_VERSION;
+    *to_r = *from_r > POSTGRESQL_SCHEMA_VERSION ? *from_r : POSTGRESQL_SCHEMA_VERSION;
     postgresql_link_close(&link);
     return result;
 }
 
 int64_t postgresql_nodes(const char *place, struct fault *fault)
 {
-    static const char sql[] = "SELECT count(*) FROM node n JOIN fence f USING (epoch)"
-                              " WHERE n.lease_until > clock_timestamp() AND n.name NOT LIKE '% (a command)'";
     struct postgresql_link link;
     postgresql_link_init(&link, place, "mailweir looking for nodes");
-    PGresult *result = postgresql_ask(&link, sql, NULL, false, fault);
+    PGresult *result = postgresql_ask(&link, POSTGRESQL_SCHEMA_NODES, NULL, false, fault);
     int64_t nodes = result == NULL ? -1 : postgresql_number_at(result, 0, 0);
     PQclear(result);
     postgresql_link_close(&link);

@@ -14,6 +14,7 @@
 
 struct found {
     int version;        /* 0: no tables of mailweir's */
+    int least;          /* the oldest that a program must know to work with it */
     char stranger[200]; /* a table of another program's, or "" */
     char database[100], role[100];
     bool has_schema;
@@ -41,8 +42,13 @@ static int look_at(struct postgresql_link *link, struct found *found_r, struct f
     if (!has_version) {
         return 0;
     }
-    result = postgresql_ask(link, "SELECT max(number) FROM mailweir.version", NULL, false, fault);
+    /* The column is not there before version 3. */
+    result = postgresql_ask(link,
+                            "SELECT number, coalesce((to_jsonb(v) ->> 'least')::int, number) FROM mailweir.version v"
+                            " ORDER BY number DESC LIMIT 1",
+                            NULL, false, fault);
     found_r->version = result == NULL ? 0 : (int)postgresql_number_at(result, 0, 0);
+    found_r->least = result == NULL ? 0 : (int)postgresql_number_at(result, 0, 1);
     PQclear(result);
     return result == NULL ? -1 : 0;
 }
@@ -53,6 +59,12 @@ static int refuse_stranger(const struct found *found, struct fault *fault)
               "the database %s belongs to another program (it has a table %s): give mailweir a database of its own",
               found->database, found->stranger[0] == '\0' ? "mailweir.*" : found->stranger);
     return -1;
+}
+
+/* A later version that only adds to this one. */
+static bool is_good(const struct found *found)
+{
+    return found->version >= POSTGRESQL_SCHEMA_VERSION && found->least <= POSTGRESQL_SCHEMA_VERSION;
 }
 
 static int refuse_newer(const struct found *found, struct fault *fault)
@@ -127,7 +139,7 @@ int postgresql_schema_expect(struct postgresql_link *link, struct fault *fault)
     if (expect_usage(link, fault) != 0 || look_at(link, &found, fault) != 0) {
         return -1;
     }
-    if (found.version != POSTGRESQL_SCHEMA_VERSION) {
+    if (!is_good(&found)) {
         return expect_version(&found, fault);
     }
     return expect_rights(link, fault);
@@ -162,7 +174,7 @@ static int run_steps(struct postgresql_link *link, const struct found *found, st
             return -1;
         }
     }
-    return postgresql_say(link, "COMMIT", fault);
+    return 0;
 }
 
 static int look_alone(struct postgresql_link *link, struct found *found, struct fault *fault)
@@ -173,7 +185,7 @@ static int look_alone(struct postgresql_link *link, struct found *found, struct 
         expect_usage(link, fault) != 0 || look_at(link, found, fault) != 0) {
         return -1;
     }
-    if (found->version > POSTGRESQL_SCHEMA_VERSION) {
+    if (found->version >= POSTGRESQL_SCHEMA_VERSION && !is_good(found)) {
         return refuse_newer(found, fault);
     }
     if (found->version == 0 && (found->stranger[0] != '\0' || found->has_schema)) {
@@ -182,13 +194,37 @@ static int look_alone(struct postgresql_link *link, struct found *found, struct 
     return 0;
 }
 
+/* Nodes that run know the version that was there, and would meet this one without knowing it. */
+static int expect_no_nodes(struct postgresql_link *link, const struct found *found, struct fault *fault)
+{
+    static const char least[] = "SELECT coalesce(least, number) FROM mailweir.version ORDER BY number DESC LIMIT 1";
+    PGresult *result = postgresql_ask(link, least, NULL, false, fault);
+    int knows = result == NULL ? 0 : (int)postgresql_number_at(result, 0, 0);
+    PQclear(result);
+    if (result == NULL || found->version == 0 || knows <= found->version) {
+        return result == NULL ? -1 : 0;
+    }
+    result = postgresql_ask(link, POSTGRESQL_SCHEMA_NODES, NULL, false, fault);
+    int64_t nodes = result == NULL ? -1 : postgresql_number_at(result, 0, 0);
+    PQclear(result);
+    if (nodes > 0) {
+        fault_set(fault, FAULT_LOCAL, "busy", "postgresql",
+                  "%" PRId64 " node%s of a mailweir that does not know version %d run%s on this spool: end %s first "
+                  "(mailweir drain), then migrate, then start the new mailweir",
+                  nodes, nodes == 1 ? "" : "s", POSTGRESQL_SCHEMA_VERSION, nodes == 1 ? "s" : "",
+                  nodes == 1 ? "it" : "them");
+    }
+    return nodes == 0 ? 0 : -1;
+}
+
 int postgresql_schema_migrate(struct postgresql_link *link, int *from_r, struct fault *fault)
 {
     struct found found = {0};
     int result = look_alone(link, &found, fault);
     if (result == 0 && found.version < POSTGRESQL_SCHEMA_VERSION) {
-        result = run_steps(link, &found, fault);
-    } else if (result == 0) {
+        result = run_steps(link, &found, fault) != 0 || expect_no_nodes(link, &found, fault) != 0 ? -1 : 0;
+    }
+    if (result == 0) {
         result = postgresql_say(link, "COMMIT", fault);
     }
     if (result != 0) {

@@ -8,20 +8,26 @@
 #include "base/buf.h"
 #include "store/postgresql/postgresql_link.h"
 
-#define POSTGRESQL_SCHEMA_VERSION 2
+#define POSTGRESQL_SCHEMA_VERSION 3
+
+/* How many nodes live, commands apart. */
+#define POSTGRESQL_SCHEMA_NODES                                                                                        \
+    "SELECT count(*) FROM mailweir.node n JOIN mailweir.fence f USING (epoch)"                                         \
+    " WHERE n.lease_until > clock_timestamp() AND n.name NOT LIKE '% (a command)'"
 
 /* The texts of schema_1.sql and so on, made part of the program. */
 extern const char *const postgresql_schema_steps[POSTGRESQL_SCHEMA_VERSION];
 
 /*
- * Whether the database is mailweir's, of this version, and can be written to by this role. -1 with a fault that says
- * what to do: "foreign" when the tables are not there, or those of another program are; "version" for another version;
- * "rights".
+ * Whether the database is mailweir's, of this version or a later one that this program can work with, and can be
+ * written to by this role. -1 with a fault that says what to do: "foreign" when the tables are not there, or those of
+ * another program are; "version" for another version; "rights".
  */
 MUST_USE int postgresql_schema_expect(struct postgresql_link *link, struct fault *fault);
 /*
  * Brings it to this version, in one transaction; *from_r is the version that was there, 0: none. The same faults: a
- * newer one, or a database in which another program has tables, is left as it is.
+ * newer one, or a database in which another program has tables, is left as it is. So is one on which nodes run that
+ * could not work with this version: "busy".
  */
 MUST_USE int postgresql_schema_migrate(struct postgresql_link *link, int *from_r, struct fault *fault);
 
