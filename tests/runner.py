@@ -6,6 +6,7 @@ Exit status of a command: 0 passed, 77 skipped (its last line says why), anythin
 """
 import argparse
 import ast
+import contextlib
 import json
 import os
 import pathlib
@@ -17,7 +18,8 @@ import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TIMES = ROOT / "build/runner.times"  # what each test took last: the longest begin first
+TIMES = ROOT / "build/runner.times"  # what each test took last: the longest begin first; a new clone has what another one took
+SHARED_TIMES = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "mailweir/runner.times"
 SLOWEST = 10  # so many are named at the end
 SKIPPED = 77
 BUILDS = {
@@ -257,12 +259,16 @@ class Queue:
             self.changed.notify_all()
 
 
+def times_in(path):
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+
+
 def works_of(tests):
     """The builds, then the lanes, then the rest, the longest first by what they took last."""
-    try:
-        times = json.loads(TIMES.read_text())
-    except (OSError, ValueError):
-        times = {}
+    times = times_in(SHARED_TIMES) | times_in(TIMES)
     lanes, single = {}, []
     for test in tests:
         if test.lane is None:
@@ -302,13 +308,13 @@ def run_all(tests, jobs, counts):
 
 
 def remember_times(tests):
-    try:
-        times = json.loads(TIMES.read_text())
-    except (OSError, ValueError):
-        times = {}
-    times.update((test.name, round(test.wall, 1)) for test in tests if test.wall > 0)
-    TIMES.parent.mkdir(exist_ok=True)
-    TIMES.write_text(json.dumps(times, indent=0))
+    new = {test.name: round(test.wall, 1) for test in tests if test.wall > 0}
+    for path in (TIMES, SHARED_TIMES):
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made = path.with_suffix(f".{os.getpid()}")
+            made.write_text(json.dumps(times_in(path) | new, indent=0))
+            made.rename(path)
 
 
 def wanted(name, filters):

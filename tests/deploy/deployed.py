@@ -1,16 +1,20 @@
 """deployed - what the tests of deploy/ share."""
 import contextlib
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 from harness import ROOT, Skip
 
 sys.path.append(str(ROOT / "tests/e2e"))  # what those tests share is good here, too
 
-CACHE = ROOT / ".cache"
+# For every clone of whoever runs this: what takes long to make, and is the same for all.
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "mailweir"
+FRESH = 7 * 86400  # seconds for which a root is as good as a new one
 
 
 def run(*command, **options):
@@ -61,13 +65,13 @@ def debian_root(folder):
 
 
 def base_image():
-    """A Debian root file system as a tar file; made once, kept in .cache."""
+    """A Debian root file system as a tar file; made once a week."""
     need_root()
     need("mmdebstrap")
-    CACHE.mkdir(exist_ok=True)
+    CACHE.mkdir(parents=True, exist_ok=True)
     tar = CACHE / "bookworm.tar"
-    if not tar.exists():
-        made = CACHE / "bookworm.part.tar"
+    if not tar.exists() or time.time() - tar.stat().st_mtime > FRESH:
+        made = CACHE / f"bookworm.{os.getpid()}.tar"
         run("mmdebstrap", "--quiet", "--variant=minbase", "--include=ca-certificates,git", "bookworm", made)
         made.rename(tar)
     return tar

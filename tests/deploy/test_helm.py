@@ -2,6 +2,7 @@
 each other, and the configuration that comes out carries mail, and the probe of "helm test" through it. What helm itself adds (hooks, upgrades) is not seen here.
 """
 import base64
+import hashlib
 import json
 import os
 import subprocess
@@ -21,10 +22,13 @@ ALL = {"monitoring": {"serviceMonitor": {"enabled": True}, "prometheusRule": {"e
 def renderer():
     """The program, built once for what its source is."""
     need("go")
-    CACHE.mkdir(exist_ok=True)
-    program, source = CACHE / "helm_render", ROOT / "tests/deploy/helm_render.go"
-    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
-        run("go", "build", "-o", program, source, env={**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOCACHE": str(CACHE / "go"), "GOFLAGS": ""})
+    CACHE.mkdir(parents=True, exist_ok=True)
+    source = ROOT / "tests/deploy/helm_render.go"
+    program = CACHE / f"helm_render-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}"
+    if not program.exists():
+        made = CACHE / f"helm_render.{os.getpid()}"
+        run("go", "build", "-o", made, source, env={**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOCACHE": str(CACHE / "go"), "GOFLAGS": ""})
+        made.rename(program)
     return program
 
 
