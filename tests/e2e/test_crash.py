@@ -201,7 +201,7 @@ class Image:
             raise Skip(f"a loop mount of {self.kind} is impossible here: {done.stderr.strip()}")
 
     def unmount(self):
-        subprocess.run(["umount", self.folder], capture_output=True)
+        return subprocess.run(["umount", self.folder], capture_output=True).returncode == 0
 
     def cut_power(self):
         descriptor = os.open(self.folder, os.O_RDONLY)
@@ -211,7 +211,8 @@ class Image:
             os.close(descriptor)
 
     def after_power_cut(self):
-        self.unmount()
+        """Whoever died a moment ago may hold it a little longer; mounted once more beside that it would be the one that has failed."""
+        wait(self.unmount, "the file system given up")
         self.mount()
 
 
