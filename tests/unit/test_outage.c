@@ -1,6 +1,10 @@
 /* outage: which failures are the account's, which are one message's or one session's, and for how long nothing is tried. */
 #include "test.h"
 
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "engine/outage.h"
 
 static struct outage outage;
@@ -295,6 +299,9 @@ static const struct {
     {"no ... room", "A", "no room", "A", true},
     {"Sales is shut", "Sales/Old", "CI is shut", "CI/Old", true}, /* a part of the name, wherever it stands */
     {"Mid is shut", "A/Mid/C", "Odd is shut", "A/Odd/C", true},
+    {"no in here", "Main", "no here", "Main", false}, /* the end, the middle and the beginning of a word are no part */
+    {"no ai here", "Main", "no here", "Main", false},
+    {"no ma here", "Main", "no here", "Main", false},
 };
 
 static void words(void **state)
@@ -305,6 +312,24 @@ static void words(void **state)
         uint64_t other = outage_words(pairs[i].other, bytes_of(pairs[i].other_folder));
         assert_int_equal(one == other, pairs[i].same);
     }
+}
+
+/* What is no word is not read beyond: the text ends where the memory does. */
+static void words_end_with_the_text(void **state)
+{
+    static const char *const texts[] = {"no ... room", "no  room", "room ...", "...", " ", "-"};
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    (void)state;
+    char *pages = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(pages, MAP_FAILED);
+    assert_int_equal(mprotect(pages + 2 * page, page, PROT_NONE), 0);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        size_t size = strlen(texts[i]) + 1;
+        char *text = memcpy(pages + 2 * page - size, texts[i], size);
+        assert_int_equal(outage_words(text, bytes_of("A")), outage_words(texts[i], bytes_of("A")));
+        memset(text, ' ', size);
+    }
+    munmap(pages, 3 * page);
 }
 
 static void after_a_restart(void **state)
@@ -339,6 +364,7 @@ int main(void)
         cmocka_unit_test(other_words_begin_anew),
         cmocka_unit_test(what_is_about_a_folder_or_message),
         cmocka_unit_test(words),
+        cmocka_unit_test(words_end_with_the_text),
         cmocka_unit_test(after_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
