@@ -205,6 +205,7 @@ static void the_same_words_for_many(void **state)
     assert_false(refused(2, 3, "a@x", "INBOX", "no more today (id 19)")); /* one sender, one folder */
     assert_true(refused(3, 4, "b@x", "INBOX", "no more today (id 20)"));
     assert_true(outage.down && outage.hard && outage.until == 1003);
+    assert_false(outage.asked);                                             /* the server has named no pause */
     assert_true(refused(2000, 1, "a@x", "INBOX", "no more today (id 21)")); /* the probe, whichever it is */
     assert_int_equal(outage.delay, 2000);
     assert_true(outage_worked(&outage)); /* one that is filed ends it, and all counting */
@@ -220,6 +221,8 @@ static void one_sender_takes_more(void **state)
         assert_false(refused(i, i, "a@x", "INBOX", "no more")); /* the same message again says nothing new */
     }
     assert_true(refused(100, 100, "a@x", "INBOX", "no more"));
+    assert_true(refused(100000, 101, "a@x", "INBOX", "no more"));
+    assert_int_equal(outage.alike.count, OUTAGE_ALIKE_ONE); /* of more than that none is kept */
 }
 
 /* Locked for everybody, or one folder of it: senders alone do not tell, and what nobody knows may be about anything. */
@@ -243,6 +246,60 @@ static void locked_and_unknown(void **state)
     outage_resume(&outage, 100, 50, false, 0, &fault); /* known from before to be down, and not for how many failures */
     assert_int_equal(outage_failures(&outage), 1);
     assert_true(outage_worked(&outage));
+}
+
+/* Once it is the account, these words are the account's, also with a code that would be a folder's. */
+static void what_is_known_of_the_account_stays_known(void **state)
+{
+    (void)state;
+    struct fault odd = fault_of(FAULT_TEMP, "refused", "no more"), locked = fault_of(FAULT_TEMP, "inuse", "no more");
+    begin();
+    for (uint64_t i = 1; i <= OUTAGE_ALIKE; i++) {
+        struct outage_refusal refusal = {.fault = &odd, .message = i, .sender = i, .folder = bytes_of("A")};
+        assert_int_equal(outage_refused(&outage, i, 0, &refusal), i == OUTAGE_ALIKE);
+    }
+    struct outage_refusal refusal = {.fault = &locked, .message = 4, .sender = 4, .folder = bytes_of("A")};
+    assert_true(outage_refused(&outage, 5000, 0, &refusal));
+}
+
+/* One message that is filed ends all of it. */
+static void one_that_is_filed_ends_all(void **state)
+{
+    (void)state;
+    begin();
+    for (uint64_t i = 1; i <= OUTAGE_ALIKE; i++) {
+        char sender[] = {(char)('a' + i), '\0'};
+        assert_int_equal(refused(0, i, sender, "A", "no more"), i == OUTAGE_ALIKE);
+    }
+    failed(0, OUTAGE_LOGIN, 90000, true);
+    assert_true(outage.down && outage.hard && outage.asked && outage.until > 0);
+    assert_true(outage_worked(&outage));
+    assert_false(outage.down || outage.hard || outage.asked);
+    assert_int_equal(outage.until, 0);
+    assert_int_equal(outage_failures(&outage), 0);
+    assert_false(refused(0, 9, "z", "B", "no more")); /* counted from the first again */
+    assert_false(outage_worked(&outage));
+    assert_false(session(0, 7, false, 0));
+    assert_false(outage_worked(&outage));
+    assert_false(session(0, 7, false, 0)); /* also the message whose session ended last */
+    assert_true(session(0, 8, false, 0));
+    failed(0, OUTAGE_LOGIN, 90000, true);
+    outage_try_now(&outage);
+    assert_int_equal(outage.until, 0);
+    assert_false(outage.asked);
+}
+
+/* A login that succeeds ends what a refused one began, and its pause. */
+static void a_login_succeeds(void **state)
+{
+    (void)state;
+    begin();
+    failed(0, OUTAGE_LOGIN, 0, true);
+    assert_true(outage.down && outage.asked && outage.until > 0);
+    assert_true(outage_reached(&outage));
+    assert_false(outage.down || outage.asked);
+    assert_int_equal(outage.until, 0);
+    assert_int_equal(outage_failures(&outage), 0);
 }
 
 static void other_words_begin_anew(void **state)
@@ -339,6 +396,9 @@ static void after_a_restart(void **state)
     begin();
     outage_resume(&outage, 5000, 4000, true, 3, &fault);
     assert_true(outage.down && outage.hard && outage.asked && outage.until == 5000);
+    assert_int_equal(outage.delay, 4000);
+    assert_int_equal(outage.cause, OUTAGE_LOGIN);
+    assert_string_equal(outage.fault.text, "no");
     failed(6000, OUTAGE_LOGIN, 0, true);
     assert_int_equal(outage_failures(&outage), 4);
     outage_try_now(&outage);
@@ -363,6 +423,9 @@ int main(void)
         cmocka_unit_test(locked_and_unknown),
         cmocka_unit_test(other_words_begin_anew),
         cmocka_unit_test(what_is_about_a_folder_or_message),
+        cmocka_unit_test(what_is_known_of_the_account_stays_known),
+        cmocka_unit_test(a_login_succeeds),
+        cmocka_unit_test(one_that_is_filed_ends_all),
         cmocka_unit_test(words),
         cmocka_unit_test(words_end_with_the_text),
         cmocka_unit_test(after_a_restart),
