@@ -105,7 +105,7 @@ static enum ending run_group(struct filters_builder *builder, unsigned number);
 
 static int body_missing(struct filters_run *run, const char *rule)
 {
-    fault_set(run->fault, FAULT_LOCAL, "body-missing", rule, "it looks at the body, which is not kept");
+    fault_set(run->fault, FAULT_LOCAL, "body-missing", rule, "the rule looks at the body, which is not kept");
     return -1;
 }
 

@@ -119,7 +119,7 @@ const struct filters_key filters_file_keys[] = {
     {"lists", FILTERS_SHAPE_LISTS, false, "named lists, for \"in\" and, as {\"list\": name}, for every operator"},
     {"maps", FILTERS_SHAPE_MAPS, false, "named maps for lookup(): a key and its value"},
     {"zone", FILTERS_SHAPE_TEXT, false,
-     "the zone of times and dates that name none, for all files: \"Europe/Berlin\"; UTC without it"},
+     "the zone of times and dates that name none, for all files: \"Europe/Berlin\"; default: UTC"},
     {"trusted_authserv", FILTERS_SHAPE_AUTHSERV, false,
      "whose Authentication-Results are believed, for all files: the name in them, and the clients that bring them"},
     {"groups", FILTERS_SHAPE_GROUPS, false, "named groups of rules that \"goto\" leads into"},
@@ -130,7 +130,7 @@ const struct filters_key filters_file_keys[] = {
 
 const struct filters_key filters_rule_keys[] = {
     {"name", FILTERS_SHAPE_TEXT, true, "the rule's name, which is unique; used in logs, metrics and tests"},
-    {"if", FILTERS_SHAPE_CONDITION, false, "when the rule acts; without it, always"},
+    {"if", FILTERS_SHAPE_CONDITION, false, "when the rule acts; default: always"},
     {"then", FILTERS_SHAPE_ACTIONS, true, "what it does, in order"},
     {"on_error", FILTERS_SHAPE_ON_ERROR, false,
      "when a limit is hit while the condition is decided: \"defer\" the message (451), \"skip\" the rule, or go to the "
@@ -138,7 +138,7 @@ const struct filters_key filters_rule_keys[] = {
     {"enabled", FILTERS_SHAPE_BOOLEAN, false, "false: the rule is checked but not tried"},
     {"off", FILTERS_SHAPE_TEXT, false, "the same, with the reason why the rule is off"},
     {"state", FILTERS_SHAPE_STATE, false,
-     "\"watch\": the rule is tried, counted and reported but does nothing; \"active\" without it"},
+     "\"watch\": the rule is tried, counted and reported but does nothing; default: \"active\""},
     {"until", FILTERS_SHAPE_DATE, false, "the last day on which the rule is tried, \"2026-12-31\""},
     END,
 };
@@ -146,7 +146,7 @@ const struct filters_key filters_rule_keys[] = {
 const struct filters_key filters_group_keys[] = {
     {"rules", FILTERS_SHAPE_RULES, true, "the rules of the group, in order"},
     {"match", FILTERS_SHAPE_MATCH, false,
-     "\"first\": after the first rule that matches, no further rule of this group is tried; \"all\" without it"},
+     "\"first\": after the first rule that matches, no further rule of this group is tried; default: \"all\""},
     {"default", FILTERS_SHAPE_ACTIONS, false, "the actions when no rule of the group took the message"},
     END,
 };
@@ -221,7 +221,7 @@ const struct filters_key filters_count_keys[] = {
 
 const struct filters_key filters_target_keys[] = {
     {"upstream", FILTERS_SHAPE_TEXT, false,
-     "the upstream's name; without it, the upstream of the configuration's default"},
+     "the upstream's name; default: the upstream of the configuration's default"},
     {"fallback", FILTERS_SHAPE_TEXT, false,
      "short for \"else\": the upstream that gets the message, in the same folder, when the first one has been down for "
      "its \"fallback_after\""},
@@ -237,19 +237,19 @@ const struct filters_key filters_target_keys[] = {
 };
 
 const struct filters_key filters_way_keys[] = {
-    {"upstream", FILTERS_SHAPE_TEXT, false, "another upstream; without it, the one where the message is"},
-    {"folder", FILTERS_SHAPE_TEXT, false, "another folder, a template; without it, the same"},
+    {"upstream", FILTERS_SHAPE_TEXT, false, "another upstream; default: the one where the message is"},
+    {"folder", FILTERS_SHAPE_TEXT, false, "another folder, a template; default: the same"},
     {"when", FILTERS_SHAPE_WHEN, false,
      "one of these, or a list: \"refused\", the server takes no such folder or lets nobody write into it; \"down>1h\", "
-     "the upstream has been down for so long; \"full>30m\", its mailbox has; \"down\" and \"full\" alone, for its "
-     "\"fallback_after\". Without it, each of the three"},
+     "the upstream has been down for that long; \"full>30m\", its mailbox has been full for that long; \"down\" and "
+     "\"full\" alone, for its \"fallback_after\". By default, each of the three"},
     END,
 };
 
 const struct filters_key filters_refusal_keys[] = {
     {"text", FILTERS_SHAPE_TEXT, true, "what the sender hears; a template"},
-    {"code", FILTERS_SHAPE_NUMBER, false, "the reply's code: 550 and 450 without it"},
-    {"enhanced", FILTERS_SHAPE_TEXT, false, "the enhanced status code: 5.7.1 and 4.7.1 without it"},
+    {"code", FILTERS_SHAPE_NUMBER, false, "the reply's code; default: 550 and 450"},
+    {"enhanced", FILTERS_SHAPE_TEXT, false, "the enhanced status code; default: 5.7.1 and 4.7.1"},
     END,
 };
 
@@ -283,7 +283,7 @@ const struct filters_key filters_map_keys[] = {
     {"by", FILTERS_SHAPE_MAP_BY, false,
      "how a key is found: \"key\", the whole text; \"domain\", an address or domain by the longest matching domain; "
      "\"network\", an address by the longest matching network"},
-    {"column", FILTERS_SHAPE_NUMBER, false, "the column of a CSV file that has the value; 2 without it"},
+    {"column", FILTERS_SHAPE_NUMBER, false, "the column of a CSV file that has the value; default: 2"},
     END,
 };
 
@@ -301,16 +301,16 @@ const struct filters_key filters_case_keys[] = {
     {"body", FILTERS_SHAPE_TEXT, false, "and its body"},
     {"from", FILTERS_SHAPE_TEXT, true, "envelope sender"},
     {"to", FILTERS_SHAPE_TEXTS, true, "envelope recipients"},
-    {"client", FILTERS_SHAPE_TEXT, false, "the client's address; 127.0.0.1 without it"},
+    {"client", FILTERS_SHAPE_TEXT, false, "the client's address; default: 127.0.0.1"},
     {"helo", FILTERS_SHAPE_TEXT, false, "the client's name"},
     {"user", FILTERS_SHAPE_TEXT, false, "the authenticated user"},
     {"listener", FILTERS_SHAPE_TEXT, false, "the listener's name"},
-    {"protocol", FILTERS_SHAPE_TEXT, false, "ESMTP without it"},
+    {"protocol", FILTERS_SHAPE_TEXT, false, "default: ESMTP"},
     {"tls", FILTERS_SHAPE_TEXT, false, "TLS version"},
     {"certificate", FILTERS_SHAPE_TEXT, false, "subject of the client's certificate"},
-    {"now", FILTERS_SHAPE_TEXT, false, "time of reception, \"2026-11-23T07:11:20Z\"; the present without it"},
+    {"now", FILTERS_SHAPE_TEXT, false, "time of reception, \"2026-11-23T07:11:20Z\"; default: the present"},
     {"counters", FILTERS_SHAPE_COUNTERS, false,
-     "what was counted before: the counter's name with a number, or with an object of keys and numbers; 0 without it"},
+     "what was counted before: the counter's name with a number, or with an object of keys and numbers; default: 0"},
     {"expect", FILTERS_SHAPE_EXPECT, true, "the expected result"},
     END,
 };
@@ -332,7 +332,7 @@ const struct filters_key filters_expect_keys[] = {
 
 const struct filters_key filters_filed_keys[] = {
     {"folder", FILTERS_SHAPE_TEXT, true, "the folder"},
-    {"upstream", FILTERS_SHAPE_TEXT, false, "its upstream; without it, that of the default"},
+    {"upstream", FILTERS_SHAPE_TEXT, false, "its upstream; default: that of the default"},
     {"flags", FILTERS_SHAPE_TEXTS, false, "its flags, in any order"},
     {"held", FILTERS_SHAPE_BOOLEAN, false, "whether it is held"},
     {"to", FILTERS_SHAPE_TEXTS, false, "the recipients that it is for, in any order"},

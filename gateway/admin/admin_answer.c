@@ -136,7 +136,7 @@ json_t *admin_body(struct admin_request *request)
         body.len == 0 ? json_object() : json_loadb((const char *)body.ptr, body.len, JSON_REJECT_DUPLICATES, &error);
     if (!json_is_object(json)) {
         admin_answer_error(request, 400, "json", "the body must be a JSON object: %s",
-                           json == NULL ? error.text : "it is another kind of value");
+                           json == NULL ? error.text : "the value is of another kind");
         json_decref(json);
         return NULL;
     }

@@ -105,14 +105,17 @@ static void say_upstream(const struct admin *admin, json_t *list, const struct d
         say_paused(list, state, about);
     } else if (condition == DISPATCH_FULL) {
         add(list, TROUBLE, about, since, command, "the mailbox of \"%s\" is full: %.300s", name,
-            state->last_fault_ms == 0 ? "it was full before the gateway started" : state->last_fault->text);
+            state->last_fault_ms == 0 ? "there was no room in the mailbox before the gateway started, either"
+                                      : state->last_fault->text);
     } else if (condition == DISPATCH_THROTTLED) {
         add(list, NOTICE, about, since, NULL,
             "the server of \"%s\" asked the gateway to slow down, and deliveries to it wait: %.300s", name,
             state->last_fault->text);
     } else {
         add(list, TROUBLE, about, since, command, "\"%s\" takes no mail: %.400s", name,
-            state->last_fault_ms == 0 ? "it was down before the gateway started" : state->last_fault->text);
+            state->last_fault_ms == 0
+                ? "the server was not reached, or refused mail, before the gateway started, either"
+                : state->last_fault->text);
     }
     add_waiting(list, admin_summary_waiting(admin, name), name);
 }
@@ -130,7 +133,9 @@ static void say_nodes(const struct admin *admin, json_t *list)
     }
     if (counts.margin_ms == 0) {
         add(list, STOPPED, "lease lost", 0, "mailweir status",
-            "this node was not heard by the database for longer than its lease: it sends nothing before it is");
+            "the database has not heard from this node for longer than its lease lasts: the node sends nothing until "
+            "the "
+            "database is reached again");
     }
     if (gateway_rules_differ(admin->gateway)) {
         add(list, NOTICE, "rules differ", 0, "mailweir status",
@@ -138,7 +143,7 @@ static void say_nodes(const struct admin *admin, json_t *list)
     }
     if (counts.skew_ms > SKEW_MS || counts.skew_ms < -SKEW_MS) {
         add(list, NOTICE, "clocks differ", 0, NULL,
-            "the database's clock is %lld s %s this machine's: set both by NTP; what is due goes by the database's",
+            "the database's clock is %lld s %s this machine's: set both by NTP; due times follow the database's clock",
             (long long)((counts.skew_ms < 0 ? -counts.skew_ms : counts.skew_ms) / 1000),
             counts.skew_ms < 0 ? "behind" : "ahead of");
     }
@@ -169,7 +174,7 @@ static void say_overflow(const struct admin *admin, json_t *list)
 }
 
 /* Files of certificates are watched. */
-#define RENEW "renew it; the new file is read by itself"
+#define RENEW "renew the certificate; the gateway reads the new file by itself"
 
 /* whose: "of the listener"; todo: who can mend it, and how. left: seconds; INT64_MIN: there is no certificate. */
 static void say_expiry(json_t *list, const char *whose, const char *name, const char *todo, int64_t left)
@@ -196,7 +201,7 @@ static void say_upstreams(const struct admin *admin, json_t *list)
             say_upstream(admin, list, &state);
         }
         const char *name = state.config->name;
-        say_expiry(list, "of the server of the upstream", name, "those who run that server must renew it",
+        say_expiry(list, "of the server of the upstream", name, "those who run that server must renew the certificate",
                    state.pool.certificate_expires_s);
         say_expiry(list, "that mailweir shows to the upstream", name, RENEW, state.pool.own_expires_s);
     }

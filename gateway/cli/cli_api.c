@@ -412,7 +412,7 @@ int cli_api_call(struct cli_api *api, const char *path, const json_t *body, json
         return result;
     }
     if (json == NULL) {
-        fprintf(stderr, "mailweir: %s: the answer is not JSON; is it mailweir that listens there?\n", api->label);
+        fprintf(stderr, "mailweir: %s: the answer is not JSON: another program seems to listen there\n", api->label);
         return EX_PROTOCOL;
     }
     *answer_r = json;

@@ -184,7 +184,7 @@ static void print_delivery(const json_t *delivery)
                document_member_number(delivery, "uidvalidity"));
     }
     printf("%s\n", json_is_true(json_object_get(delivery, "uncertain"))
-                       ? "; it may have been filed already, and is looked for before the upstream is sent again"
+                       ? "; the message may have been filed already, and is looked for before it is sent again"
                        : "");
     print_pause(delivery);
 }

@@ -60,7 +60,7 @@ static bool drop_old(struct move *move, const char *id)
     const char *error = json_string_value(json_object_get(reply, "error"));
     bool is_busy = json_integer_value(json_object_get(reply, "busy")) > 0;
     if (error != NULL || is_busy) {
-        leave_out(move, id, is_busy ? "it is being delivered" : error);
+        leave_out(move, id, is_busy ? "the message is being delivered" : error);
     }
     json_decref(reply);
     return error == NULL && !is_busy;
@@ -166,7 +166,7 @@ static void move_one(struct move *move, const char *id)
     if (queue_here_facts(move->here, id, &facts) != EX_OK ||
         json_array_size(json_object_get(facts, "deliveries")) == 0) {
         json_decref(facts);
-        leave_out(move, id, "nothing of it is open any more");
+        leave_out(move, id, "the message has no open delivery any more");
         return;
     }
     if (put_file(move, id, &copy) != 0) {

@@ -31,12 +31,12 @@ static void warn_of_open(const struct config *config, const char *path, struct p
     unsigned may = net_file_others(path, &where);
     if (secret && (may & NET_FILE_OTHERS_READ) != 0) {
         problems_add(problems, PROBLEM_WARNING, path, 0, 0, "", "any user of this machine may read %s; chmod o-r %s",
-                     spool ? "what waits for delivery there" : "it, and it holds a secret", path);
+                     spool ? "what waits for delivery there" : "this file, which holds a secret", path);
     }
     if ((may & NET_FILE_OTHERS_CHANGE) != 0) {
         problems_add(problems, PROBLEM_WARNING, path, 0, 0, "",
                      "any user of this machine may %s, which controls the gateway; chmod o-w %s",
-                     spool ? "put files there" : "change or replace it", buf_text(&where));
+                     spool ? "put files there" : "change or replace this file", buf_text(&where));
     }
     buf_done(&where);
 }

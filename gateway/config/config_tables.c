@@ -93,9 +93,8 @@ static const struct config_key upstream_service_keys[] = {
     {"file", PATH(config_upstream, token.key_file), .required = true, .unwatched = true, .secret = true,
      .help = "the service account's key file in JSON, as Google issues it; read for each token"},
     {"subject", STRING(config_upstream, token.subject),
-     .help = "the user to act for (domain-wide delegation); username without it"},
-    {"scope", STRING(config_upstream, token.scope),
-     .help = "the scope to ask for; https://mail.google.com/ without it"},
+     .help = "the user to act for (domain-wide delegation); default: username"},
+    {"scope", STRING(config_upstream, token.scope), .help = "the scope to ask for; default: https://mail.google.com/"},
     {"ca_file", PATH(config_upstream, token.ca_file), .help = "PEM file of the CAs to trust instead of the system's"},
     END,
 };
@@ -217,7 +216,7 @@ static const struct config_table upstream_special = {upstream_special_keys, 0};
 static const struct config_key upstream_folder_keys[] = {
     {"forbidden", STRING(config_upstream, folders_forbidden),
      .help = "characters that the server does not accept in folder names, such as \".\": where ${...} brings them into "
-             "a name, they become the replacement; without it, the profile's"},
+             "a name, they become the replacement; default: the profile's"},
     {"replacement", STRING(config_upstream, folders_replacement), .fallback = "_",
      .help = "one ASCII character that is not forbidden itself, or \"\""},
     END,
@@ -230,11 +229,11 @@ static const struct config_key upstream_keys[] = {
      .help = "further addresses of the same mailboxes, tried in this order when the addresses before do not answer"},
     {"profile", WORD(config_upstream, profile, profiles), .fallback = "generic",
      .help = "kind of server; mailweir upstreams --profiles prints what each sets"},
-    {"tls", OBJECT(&upstream_tls), .help = "transport security; implicit TLS without it"},
+    {"tls", OBJECT(&upstream_tls), .help = "transport security; default: implicit TLS"},
     {"insecure", BOOLEAN(config_upstream, insecure), .help = "allow a connection off loopback without TLS"},
     {"auth", OBJECT(&upstream_auth), .required = true, .help = "how to log in"},
     {"connections", NUMBER(config_upstream, settings[UPSTREAM_CONNECTIONS]), .least = 1, .most = 1000,
-     .help = "maximum number of connections; without it, the profile's"},
+     .help = "maximum number of connections; default: the profile's"},
     {"compress", WORD(config_upstream, compress, compressions), .fallback = "auto",
      .help = "COMPRESS=DEFLATE if the server offers it; auto: not on loopback and private addresses"},
     {"limits", OBJECT(&upstream_limits), .help = "values to use instead of the profile's"},
@@ -257,7 +256,7 @@ static const struct config_key postgresql_keys[] = {
              "socket, sslmode is verify-full"},
     {"password", SECRET(config, postgresql.password), .help = "the role's password"},
     {"node", STRING(config, postgresql.node),
-     .help = "the name of this node among several; the machine's name without it"},
+     .help = "the name of this node among several; default: the machine's name"},
     {"lease", DURATION(config, postgresql.lease), .fallback = "15s", .least = 5000, .most = 600000,
      .help = "how long a silent node counts as alive; after that another node takes over its mail"},
     {"insecure", BOOLEAN(config, postgresql.insecure),
@@ -272,7 +271,7 @@ static const struct config_table postgresql_table = {postgresql_keys, 0};
 static const struct config_key spool_keys[] = {
     {"path", PATH(config, spool_path), .unwatched = true, .secret = true,
      .help = "folder of the queue, on a disk that survives restarts; with postgresql, the folder of what this node "
-             "keeps for itself (admin.sock, refusals), /var/lib/mailweir without it"},
+             "keeps for itself (admin.sock, refusals), by default /var/lib/mailweir"},
     {"postgresql", OBJECT(&postgresql_table),
      .help =
          "instead of a folder: a database, which several nodes may share; mailweir spool migrate creates its tables"},
@@ -332,22 +331,22 @@ static const struct config_table default_table = {default_keys, 0};
 static const struct config_key probe_keys[] = {
     {"every", DURATION(config, probe.every), .least = 1000, .most = UINT64_C(7) * 86400000,
      .help = "how often the running gateway sends a probe message through its own front door, reads it back and "
-             "removes it; without it, only \"mailweir probe\" does that"},
+             "removes it; by default, only \"mailweir probe\" does that"},
     {"upstream", STRING(config, probe.upstream),
-     .help = "the upstream of the probe message; without it, the upstream of \"default\", or the first one"},
+     .help = "the upstream of the probe message; default: the upstream of \"default\", or the first one"},
     {"folder", STRING(config, probe.folder),
-     .help = "the folder of the probe message, \"mailweir-probe\" without it: a folder that nobody reads"},
+     .help = "the folder of the probe message; default: \"mailweir-probe\", a folder that nobody reads"},
     {"listener", STRING(config, probe.listener),
-     .help = "the listener to send to; without it, the first one that speaks SMTP"},
+     .help = "the listener to send to; default: the first one that speaks SMTP"},
     {"address", ADDRESS(config, probe.address),
      .help = "the address of that listener as seen from here, if the listener's own entry does not say: behind a load "
              "balancer, or with a socket from systemd"},
     {"ca_file", PATH(config, probe.ca_file),
-     .help = "PEM file of the CA that signed the listener's certificate; without it, the system's CAs, and no check on "
+     .help = "PEM file of the CA that signed the listener's certificate; default: the system's CAs, and no check on "
              "loopback"},
-    {"from", STRING(config, probe.from), .help = "the sender; mailweir-probe at the gateway's host name without it"},
+    {"from", STRING(config, probe.from), .help = "the sender; default: mailweir-probe at the gateway's host name"},
     {"to", STRING(config, probe.to),
-     .help = "the recipient; mailweir-probe at the gateway's host name without it; mail for this address goes into the "
+     .help = "the recipient, by default mailweir-probe at the gateway's host name; mail for this address goes into the "
              "probe's folder before any rule is tried"},
     {"username", STRING(config, probe.username), .help = "a user of the listener, if the listener requires a login"},
     {"password", SECRET(config, probe.password), .help = "the user's password"},
@@ -391,7 +390,7 @@ static const struct config_table admin_tls_table = {admin_tls_keys, 0};
 static const struct config_key admin_keys[] = {
     {"enabled", BOOLEAN(config, admin.enabled), .fallback = "true", .help = "whether there is an admin server"},
     {"address", ADDRESSES(config, admin.addresses),
-     .help = "unix:/path, host:port or [v6]:port, or a list of these; without it, admin.sock in the spool's folder"},
+     .help = "unix:/path, host:port or [v6]:port, or a list of these; default: admin.sock in the spool's folder"},
     {"tls", OBJECT(&admin_tls_table), .help = "TLS of the admin server itself, on its TCP addresses"},
     {"token", SECRET(config, admin.token), .live = true,
      .help = "the token of clients that may do everything; on TCP, this or \"tokens\" is needed"},

@@ -55,8 +55,8 @@ static const struct config_key auth_keys[] = {
     {"users", PATH(config_listener, users), .required = true, .secret = true,
      .help = "JSON file of users, written by \"mailweir passwd\""},
     {"mechanisms", STRINGS(config_listener, mechanisms),
-     .help = "the mechanisms to offer: \"PLAIN\", \"LOGIN\", \"SCRAM-SHA-256\", \"SCRAM-SHA-256-PLUS\"; without it, "
-             "all that the users file supports"},
+     .help = "the mechanisms to offer: \"PLAIN\", \"LOGIN\", \"SCRAM-SHA-256\", \"SCRAM-SHA-256-PLUS\"; default: all "
+             "that the users file supports"},
     {"required", BOOLEAN(config_listener, auth_required),
      .help = "every sender must authenticate, even those in \"allow\""},
     {"in_clear", BOOLEAN(config_listener, auth_in_clear),
@@ -97,7 +97,7 @@ static const struct config_key keys[] = {
      .help = "a message received again within this time, with the same envelope and body, is answered 250 but kept "
              "only once, unless its deliveries were dropped; 0: off"},
     {"allow", STRINGS(config_listener, allow),
-     .help = "networks that may send without authentication; only loopback without it"},
+     .help = "networks that may send without authentication; default: only loopback"},
     {"lenient", STRINGS(config_listener, lenient),
      .help =
          "addresses and networks of devices whose mistakes are accepted: HELO without name or none, addresses without "
@@ -112,11 +112,11 @@ static const struct config_key keys[] = {
      .help = "networks of load balancers: every connection from them must begin with a PROXY header"},
     {"xclient", STRINGS(config_listener, xclients), .help = "networks that may name the real client with XCLIENT"},
     {"senders", STRINGS(config_listener, senders),
-     .help = "addresses allowed in MAIL FROM, \"@example.net\" for a whole domain; all addresses without it"},
+     .help = "addresses allowed in MAIL FROM, \"@example.net\" for a whole domain; default: all addresses"},
     {"sender_rules", LIST(config_listener, sender_rules, &sender_rule_table),
      .help = "senders by network; the first rule with the client's network decides instead of \"senders\""},
     {"recipients", STRINGS(config_listener, recipients),
-     .help = "addresses allowed in RCPT TO; all addresses without it"},
+     .help = "addresses allowed in RCPT TO; default: all addresses"},
     {"recipients_per_transaction", WORD(config_listener, recipients_per_transaction, recipient_groups),
      .fallback = "any",
      .help = "which recipients may share a message: any, those of one domain, or only one; further ones hear 452 and "

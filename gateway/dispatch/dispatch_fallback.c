@@ -85,7 +85,7 @@ static void on_diverted(void *ctx, uint64_t moved, uint64_t wait_ms, const struc
     if (fault != NULL) {
         log_event(dispatch->log, LOG_LEVEL_ERROR, "fallback_failed", LOG_STR("upstream", upstream->config->name),
                   LOG_STR("error.code", fault->code), LOG_STR("error.message", fault->text),
-                  LOG_STR("note", "the mail that waits for it goes to the fallback later"));
+                  LOG_STR("note", "mail that waits for this upstream goes to the fallback later"));
     }
     for (size_t i = 0; moved > 0 && i < dispatch->upstream_count; i++) {
         dispatch_look_again(dispatch->upstreams[i]);

@@ -199,7 +199,7 @@ void dispatch_pace_find(struct dispatch_upstream *upstream)
     if (upstream->kept.not_before_ms != 0) {
         take_pause(
             upstream, &upstream->kept, "upstream_still_paused",
-            "it was failing before the gateway started; \"mailweir queue resume\" with its name tries it at once");
+            "the upstream was failing before the gateway started; \"mailweir queue resume UPSTREAM\" tries at once");
     }
 }
 
@@ -243,7 +243,7 @@ static void hear_memo(struct dispatch_upstream *upstream, const json_t *memo)
     upstream_pool_pace(upstream->pool, &upstream->kept);
     if (more.not_before_ms != 0 && upstream->kept.not_before_ms != 0) {
         take_pause(upstream, &upstream->kept, "upstream_paused_elsewhere",
-                   "its server told another node; \"mailweir queue resume\" with its name tries it at once");
+                   "the server asked another node to wait; \"mailweir queue resume UPSTREAM\" tries at once");
     }
 }
 

@@ -33,7 +33,7 @@ static const char *const names[UPSTREAM_SETTINGS] = {
 
 static const struct upstream_profile profiles[] = {
     {"generic",
-     "any server; what it announces is believed",
+     "any server; the gateway believes what the server announces",
      {
          [UPSTREAM_CONNECTIONS] = {4, "few servers allow less"},
          [UPSTREAM_FOLDER_CONNECTIONS] = {4, "over a long way, several messages at once hide the round trips"},
@@ -51,8 +51,8 @@ static const struct upstream_profile profiles[] = {
          [UPSTREAM_UTF8] = {1, "a server that offers UTF8=ACCEPT takes UTF-8 in headers and names"},
          [UPSTREAM_HEADER_8BIT] = {1, "most servers store what they are given"},
          [UPSTREAM_LINE_MAX] = {0, "not known"},
-         [UPSTREAM_PLAIN_REFUSALS] = {0,
-                                      "a NO without a code, or of a busy server, may have kept it: it is looked for"},
+         [UPSTREAM_PLAIN_REFUSALS] =
+             {0, "a NO without a code, or of a busy server, may have kept the message: the gateway looks for it"},
          [UPSTREAM_TLS_EXPORTER] = {1, "what RFC 9266 says of SCRAM with channel binding under TLS 1.3"},
          [UPSTREAM_MERGES] = {0, "a message is stored as often as it is sent"},
          [UPSTREAM_SETTLE] = {5 * SECOND,
@@ -67,7 +67,7 @@ static const struct upstream_profile profiles[] = {
          [UPSTREAM_FOLDER_CONNECTIONS] =
              {1, "a folder is locked while a message is added: more connections add no speed, batches do"},
          [UPSTREAM_BATCH_ATOMIC] = {1, "a MULTIAPPEND is all or nothing"},
-         [UPSTREAM_PLAIN_REFUSALS] = {1, "nothing is kept of what it refuses"},
+         [UPSTREAM_PLAIN_REFUSALS] = {1, "the server keeps nothing of what it refuses"},
      }},
     {"cyrus",
      "Cyrus IMAP",
@@ -75,9 +75,10 @@ static const struct upstream_profile profiles[] = {
          [UPSTREAM_LITERAL_MAX] = {64 * KiB,
                                    "small messages do not wait; for a large one a refusal comes before its octets"},
          [UPSTREAM_FOLDER_CONNECTIONS] = {1, "a folder is locked while a message is added"},
-         [UPSTREAM_HEADER_8BIT] = {0, "it puts an X in the place of each such octet (munge8bit)"},
+         [UPSTREAM_HEADER_8BIT] = {0, "the server replaces each such octet with an X (munge8bit)"},
          [UPSTREAM_BATCH_ATOMIC] = {1, "a MULTIAPPEND is all or nothing"},
-         [UPSTREAM_PLAIN_REFUSALS] = {1, "it refuses for quota and rights without a code, before anything is kept"},
+         [UPSTREAM_PLAIN_REFUSALS] =
+             {1, "the server refuses for quota and rights without a code, before anything is kept"},
          [UPSTREAM_TLS_EXPORTER] = {0, "3.6 binds by tls-unique alone, which TLS 1.3 does not have"},
      }},
     {"courier",
@@ -85,8 +86,8 @@ static const struct upstream_profile profiles[] = {
      {
          [UPSTREAM_CONNECTIONS] = {3, "MAXPERIP is 4 in its sample configuration; one is left for people"},
          [UPSTREAM_BATCH] = {1, "no MULTIAPPEND"},
-         [UPSTREAM_LITERAL_MAX] = {0, "a non-synchronising literal hangs it"},
-         [UPSTREAM_PLAIN_REFUSALS] = {1, "it refuses without a code, before anything is kept"},
+         [UPSTREAM_LITERAL_MAX] = {0, "the server hangs on a non-synchronising literal"},
+         [UPSTREAM_PLAIN_REFUSALS] = {1, "the server refuses without a code, before anything is kept"},
      }},
     {"gmail",
      "Gmail and Google Workspace",
@@ -97,19 +98,21 @@ static const struct upstream_profile profiles[] = {
          [UPSTREAM_MESSAGE_MAX] = {35651584, "its APPENDLIMIT"},
          [UPSTREAM_DAILY_OCTETS] = {450 * MiB, "500 MB of upload a day, then the account is locked for IMAP"},
          [UPSTREAM_MERGES] =
-             {1, "it says OK to a second message with the same Message-ID, tells a UID, and keeps the first"},
+             {1, "the server says OK to a second message with the same Message-ID, gives a UID, and keeps the first"},
          [UPSTREAM_SETTLE] = {10 * SECOND, "its views of an account are copies, which follow each other"},
      }},
     {"microsoft365",
      "Exchange Online",
      {
-         [UPSTREAM_CONNECTIONS] = {4, "throttled by the account's budget; a pause it asks for is kept"},
+         [UPSTREAM_CONNECTIONS] =
+             {4, "throttled by the account's budget; the gateway heeds the pause that the server asks for"},
          [UPSTREAM_BATCH] = {1, "no MULTIAPPEND"},
          [UPSTREAM_MESSAGE_MAX] = {45 * MiB, "the account's default; up to 150 MB by its settings"},
          [UPSTREAM_STORE_FLAGS] = {1, "its APPEND loses \\Flagged"},
-         [UPSTREAM_PLAIN_REFUSALS] = {1, "it refuses without a code, before anything is kept"},
+         [UPSTREAM_PLAIN_REFUSALS] = {1, "the server refuses without a code, before anything is kept"},
          [UPSTREAM_LINE_MAX] = {10500, "longer lines: BAD Command Argument Error. 11"},
-         [UPSTREAM_SETTLE] = {15 * SECOND, "its store is replicated, and an index of it follows some seconds behind"},
+         [UPSTREAM_SETTLE] = {15 * SECOND,
+                              "the server's store is replicated, and its index follows some seconds behind"},
      }},
     {"exchange",
      "Exchange on premises",
@@ -117,7 +120,7 @@ static const struct upstream_profile profiles[] = {
          [UPSTREAM_CONNECTIONS] = {8, "16 per user"},
          [UPSTREAM_BATCH] = {1, "no MULTIAPPEND"},
          [UPSTREAM_MESSAGE_MAX] = {10 * MiB, "the default of the server"},
-         [UPSTREAM_PLAIN_REFUSALS] = {1, "it refuses without a code, before anything is kept"},
+         [UPSTREAM_PLAIN_REFUSALS] = {1, "the server refuses without a code, before anything is kept"},
          [UPSTREAM_KEYWORDS] = {0, "keywords are refused (no \\* in PERMANENTFLAGS)"},
          [UPSTREAM_LINE_MAX] = {9900, "longer lines are refused"},
          [UPSTREAM_SETTLE] = {15 * SECOND, "what was just appended is searched for in vain"},
@@ -144,8 +147,8 @@ static const struct upstream_profile profiles[] = {
          [UPSTREAM_LITERAL_MAX] = {64 * KiB,
                                    "small messages do not wait; for a large one a refusal comes before its octets"},
          [UPSTREAM_MESSAGE_MAX] = {100 * MiB, "the default of the server"},
-         [UPSTREAM_KEYWORDS] = {0, "a keyword that it does not know refuses the message"},
-         [UPSTREAM_PLAIN_REFUSALS] = {1, "it refuses without a code, before anything is kept"},
+         [UPSTREAM_KEYWORDS] = {0, "an unknown keyword refuses the message"},
+         [UPSTREAM_PLAIN_REFUSALS] = {1, "the server refuses without a code, before anything is kept"},
      }},
 };
 #define PROFILE_COUNT (sizeof profiles / sizeof profiles[0])

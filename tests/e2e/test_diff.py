@@ -72,7 +72,7 @@ def test_settled_mail_is_compared(world):
     rows, _ = every(admin, text(filing(RULE, "Builds"), BODY))
     assert rows[web]["verdict"] == "differs", rows
     unknown = [row for row in rows.values() if row["subject"] == "hello"][0]
-    assert unknown["verdict"] == "unknown" and unknown["why"] == "secret: it looks at the body, which is not kept", unknown
+    assert unknown["verdict"] == "unknown" and unknown["why"] == "secret: the rule looks at the body, which is not kept", unknown
     gateway.stop()
 
 

@@ -153,11 +153,13 @@ static void what_any_user_may_read_or_change(void **state)
         {"spool", 0703, "any user of this machine may put files there"},
         {"secret", 0600, NULL},
         {"secret", 0640, NULL},
-        {"secret", 0644, "any user of this machine may read it, and it holds a secret; chmod o-r"},
-        {"token", 0644, "any user of this machine may read it, and it holds a secret; chmod o-r"},
-        {"token", 0602, "any user of this machine may change or replace it, which controls the gateway; chmod o-w"},
+        {"secret", 0644, "any user of this machine may read this file, which holds a secret; chmod o-r"},
+        {"token", 0644, "any user of this machine may read this file, which holds a secret; chmod o-r"},
+        {"token", 0602,
+         "any user of this machine may change or replace this file, which controls the gateway; chmod o-w"},
         {"rules", 0644, NULL}, /* whoever may read rules learns no secret */
-        {"rules", 0646, "any user of this machine may change or replace it, which controls the gateway; chmod o-w"},
+        {"rules", 0646,
+         "any user of this machine may change or replace this file, which controls the gateway; chmod o-w"},
     };
     (void)state;
     char spool[100], secret[100], token[100], rules[100], rest[1000], said[4000];
@@ -197,7 +199,7 @@ static void what_any_user_may_read_or_change(void **state)
     auth = "\"username\": \"u\", \"password\": \"p\"";
     assert_true(load(LISTENER, spool, rest, said));
     assert_non_null(
-        strstr(said, "mailweir.json: warning: any user of this machine may read it, and it holds a secret"));
+        strstr(said, "mailweir.json: warning: any user of this machine may read this file, which holds a secret"));
     umask(before);
     assert_int_equal(rmdir(spool) | unlink(secret) | unlink(token) | unlink(rules) | chmod(folder, 0700), 0);
 }

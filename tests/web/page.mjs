@@ -371,7 +371,7 @@ const tests = {
     await page.getByRole("textbox", { name: "Edited rules" }).fill('{"rules": [{"name": "b", "if": {"field": "body", "contains": "x"}, "then": [{"stop": true}]}]}');
     await button.click();
     await rows(page, "Differences").filter({ hasText: "cannot be compared" }).first().waitFor();
-    await page.getByText("it looks at the body, which is not kept").first().waitFor();
+    await page.getByText("the rule looks at the body, which is not kept").first().waitFor();
     await page.getByRole("textbox", { name: "Edited rules" }).fill('{"rules": [{"name": "x", "wenn": 1}]}');
     await button.click();
     await page.getByText("cannot be loaded").waitFor();

@@ -87,7 +87,7 @@ function addMessage(element, one) {
 
 function sentence(sum) {
   const last = `${count(sum.last.differ)} of the last ${count(sum.last.compared)} would move`;
-  const waiting = sum.waiting.compared ? `; of ${count(sum.waiting.compared)} that wait, ${count(sum.waiting.differ)}` : "";
+  const waiting = sum.waiting.compared ? `; ${count(sum.waiting.differ)} of the ${count(sum.waiting.compared)} that wait` : "";
   return `${last}${waiting}${sum.unknown ? `; ${count(sum.unknown)} cannot be compared` : ""}`;
 }
 
