@@ -246,6 +246,8 @@ static void write_queue(struct metrics_text *text, struct spool *spool, const st
         counts->limbo_total);
     one(text, METRICS_COUNTER, "mailweir_spool_duplicates_total",
         "Messages that a client sent twice and that are kept once.", counts->duplicates);
+    one(text, METRICS_COUNTER, "mailweir_spool_unreadable_deliveries_total",
+        "Deliveries set aside as dead because what the spool keeps about them cannot be read.", counts->unreadable);
     one(text, METRICS_COUNTER, "mailweir_spool_syncs_total", "Calls to fdatasync.", counts->syncs);
     uint64_t octets, minimum;
     spool_room(spool, &octets, &minimum);

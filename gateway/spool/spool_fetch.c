@@ -3,7 +3,11 @@
  *
  * They are found on the read lane. What was found is marked in the store as in our hands before anybody gets it, so
  * that after a crash exactly these are known to be uncertain; then the answer comes.
+ *
+ * One of which the store's own words cannot be read never can be sent, and must not keep the others of its upstream
+ * waiting: it is taken in hand like them and set aside as dead, with the reason.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/expect.h"
@@ -30,24 +34,42 @@ struct fetch_job {
 
 /* ---- on the read lane ---- */
 
+static struct spool_item *new_item(const struct store_item *found)
+{
+    struct spool_item *item = spool_item_new();
+    item->attempts = found->attempts;
+    item->uncertain = found->uncertain;
+    item->body_size = found->place.body_len;
+    item->body->at = (struct store_body){.message = found->key.message, .place = found->place};
+    return item;
+}
+
+/* All that is known of it without what cannot be read. */
+static void replace_item(const struct fetch_job *fetch, const struct store_item *found, const struct fault *why,
+                         struct spool_item **item)
+{
+    struct arena *arena = (*item)->arena;
+    arena_free(&arena);
+    *item = new_item(found);
+    struct fault *kept = expect_memory(arena_alloc((*item)->arena, sizeof *kept));
+    *kept = *why;
+    (*item)->body->unreadable = kept;
+    (*item)->envelope.id = expect_memory(arena_text((*item)->arena, found->id));
+    (*item)->delivery.upstream = expect_memory(arena_text((*item)->arena, fetch->upstream));
+}
+
 static void read_item(void *ctx, const struct store_item *found)
 {
     struct fetch_job *fetch = ctx;
-    struct spool_item *item = spool_item_new();
-    struct fault *fault = &fetch->job.op.fault;
-    if (store_meta_read_envelope(found->envelope, item->arena, &item->envelope, fault) != 0 ||
-        store_meta_read_delivery(found->detail, item->arena, &item->delivery, fault) != 0) {
-        struct arena *arena = item->arena;
-        arena_free(&arena);
-        return;
+    struct spool_item *item = new_item(found);
+    struct fault fault = FAULT_INIT;
+    if (store_meta_read_envelope(found->envelope, item->arena, &item->envelope, &fault) != 0 ||
+        store_meta_read_delivery(found->detail, item->arena, &item->delivery, &fault) != 0) {
+        replace_item(fetch, found, &fault, &item);
     }
     item->delivery.number = found->key.number;
     item->delivery.doubt = found->doubt.len == 0 ? NULL : arena_copy(item->arena, found->doubt);
     spool_item_name(item);
-    item->body_size = found->place.body_len;
-    item->attempts = found->attempts;
-    item->uncertain = found->uncertain;
-    item->body->at = (struct store_body){.message = found->key.message, .place = found->place};
     fetch->keys[fetch->count] =
         (struct store_hand_key){.key = found->key, .due = found->due, .attempts = found->attempts};
     fetch->items[fetch->count++] = item;
@@ -95,6 +117,35 @@ static void give_back(struct fetch_job *fetch)
     fetch->count = 0;
 }
 
+static void set_aside(struct spool *spool, struct spool_item **item)
+{
+    struct spool_outcome outcome = {.kind = SPOOL_DEAD, .uncertain = (*item)->uncertain};
+    fault_set(&outcome.fault, FAULT_PERM, "unreadable", "spool",
+              "what the spool keeps about this delivery cannot be read, so it was not sent and waits as a dead letter "
+              "(%s); where the spool has files, \"mailweir spool rebuild\" reads the message's own record again, and \"mailweir "
+              "queue retry\" sends it",
+              (*item)->body->unreadable->text);
+    snprintf(outcome.doubt, sizeof outcome.doubt, "%s", (*item)->delivery.doubt == NULL ? "" : (*item)->delivery.doubt);
+    log_event(spool->log, LOG_LEVEL_ERROR, "delivery_unreadable", LOG_STR("id", (*item)->id),
+              LOG_STR("upstream", (*item)->delivery.upstream), LOG_STR("error.message", outcome.fault.text));
+    spool->counts.unreadable++;
+    spool_finish(spool, item, &outcome, NULL, NULL);
+}
+
+/* Nobody gets these. */
+static void set_aside_unreadable(struct fetch_job *fetch)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < fetch->count; i++) {
+        if (fetch->items[i]->body->unreadable != NULL) {
+            set_aside(fetch->spool, &fetch->items[i]);
+        } else {
+            fetch->items[kept++] = fetch->items[i];
+        }
+    }
+    fetch->count = kept;
+}
+
 static void log_failure(struct spool *spool, const struct fetch_job *fetch)
 {
     log_event(spool->log, LOG_LEVEL_ERROR, "spool_fetch_failed", LOG_STR("upstream", fetch->upstream),
@@ -111,6 +162,7 @@ static void answer_group(struct spool *spool, struct spool_job *job)
     if (failed || spool->closing || paused) {
         give_back(fetch);
     }
+    set_aside_unreadable(fetch);
     if (failed) {
         log_failure(spool, fetch);
         next_in_ms = AGAIN_MS;
@@ -136,7 +188,9 @@ static void on_queried(void *ctx)
         return;
     }
     for (size_t i = 0; i < fetch->count; i++) {
-        spool_item_mark(fetch->spool, fetch->items[i]);
+        if (fetch->items[i]->body->unreadable == NULL) {
+            spool_item_mark(fetch->spool, fetch->items[i]);
+        }
         fetch->keys[i].doubt = fetch->items[i]->delivery.doubt;
     }
     fetch->job.op.hand = (struct store_hand){.keys = fetch->keys, .count = fetch->count, .given = fetch->given};

@@ -92,6 +92,7 @@ struct spool_body {
     struct spool_memory *memory; /* or NULL: in the store */
     struct spool_warm *warm;     /* it is on its way into memory */
     bool damaged;
+    const struct fault *unreadable; /* why what is kept about the delivery cannot be read; or NULL */
 };
 
 /* An empty item; its arena holds it. */

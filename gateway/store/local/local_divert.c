@@ -30,14 +30,13 @@ static int note_key(void *ctx, struct store_key key)
 struct loaded {
     struct arena *arena;
     struct mail_delivery delivery;
-    int result;
-    struct fault *fault;
+    bool readable;
 };
 
 static void on_loaded(void *ctx, const struct local_index_due *due)
 {
     struct loaded *loaded = ctx;
-    loaded->result = store_meta_read_delivery(due->detail, loaded->arena, &loaded->delivery, loaded->fault);
+    loaded->readable = store_meta_read_delivery(due->detail, loaded->arena, &loaded->delivery, NULL) == 0;
     loaded->delivery.doubt = arena_copy(loaded->arena, due->doubt);
 }
 
@@ -60,12 +59,17 @@ static int end_old(struct local *local, const struct store_divert *divert, struc
 /* The new one comes before the old one ends, so that the message never looks settled. */
 static int divert_one(struct local *local, struct store_divert *divert, struct store_key key, struct fault *fault)
 {
-    struct loaded loaded = {.arena = divert->arena, .fault = fault};
+    struct loaded loaded = {.arena = divert->arena};
     struct store_diverted *diverted = &divert->diverted[divert->count];
     uint64_t last;
     char *sender = NULL;
-    if (local_index_load(local->index, key, on_loaded, &loaded, fault) < 0 || loaded.result != 0 ||
-        local_index_last_number(local->index, key.message, &last, fault) != 0 ||
+    if (local_index_load(local->index, key, on_loaded, &loaded, fault) < 0) {
+        return -1;
+    }
+    if (!loaded.readable) {
+        return 0; /* it is set aside when it is fetched, and keeps the others here no more than there */
+    }
+    if (local_index_last_number(local->index, key.message, &last, fault) != 0 ||
         local_index_name(local->index, key.message, diverted->id, &sender, fault) != 0) {
         return -1;
     }

@@ -25,11 +25,12 @@
 
 static const char *const from_old[] = {
     /* Run numbers begin anew: what was in somebody's hands is uncertain. Where it goes may be another place than the
-       record says: its folder was refused. */
+       record says: its folder was refused. What of that cannot be read any more, the record says. */
     "UPDATE delivery SET (state, due_ms, attempts, uncertain, handed, changed_ms, uidvalidity, uid, turn, doubt,"
     " upstream, folder, fallback, detail) ="
     " (SELECT o.state, o.due_ms, o.attempts, o.uncertain OR o.handed <> 0, 0, o.changed_ms, o.uidvalidity, o.uid, "
-    "o.turn, o.doubt, o.upstream, o.folder, o.fallback, o.detail"
+    "o.turn, o.doubt, o.upstream, o.folder, o.fallback,"
+    " CASE WHEN json_valid(CAST(o.detail AS TEXT)) THEN o.detail ELSE delivery.detail END"
     " FROM old.delivery o WHERE o.message = delivery.message AND o.number = delivery.number)"
     " WHERE EXISTS (SELECT 1 FROM old.delivery o WHERE o.message = delivery.message AND o.number = delivery.number)",
     "INSERT OR IGNORE INTO message (" MESSAGE_COLUMNS ") SELECT " MESSAGE_COLUMNS " FROM old.message WHERE open = 0",

@@ -283,8 +283,8 @@ static int divert_one(struct postgresql *pg, struct store_divert *divert, PGresu
         .key = {(uint64_t)postgresql_number_at(rows, row, 0), (unsigned)postgresql_number_at(rows, row, 1)},
         .from = STORE_STATE_WAITING,
         .to = STORE_STATE_MOVED};
-    if (store_meta_read_delivery(postgresql_bytes_at(rows, row, 4), divert->arena, &delivery, fault) != 0) {
-        return -1;
+    if (store_meta_read_delivery(postgresql_bytes_at(rows, row, 4), divert->arena, &delivery, NULL) != 0) {
+        return 0; /* it is set aside when it is fetched, and keeps the others here no more than there */
     }
     delivery.doubt = PQgetvalue(rows, row, 7); /* as it is by now; the other is what it was born with */
     int goes = store_divert_goes(divert, &delivery, diverted);
