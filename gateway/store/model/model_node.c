@@ -71,6 +71,8 @@ void model_join(struct store *store, struct model_seat *seat)
     node->state = expect_strdup("");
     list_init(&node->link);
     list_append(&model->nodes, &node->link);
+    uint64_t others = 0;
+    take_over_dead(model, node->epoch, &others);
 }
 
 bool model_enter(struct store *store, const struct model_seat *seat)

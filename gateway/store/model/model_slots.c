@@ -48,11 +48,11 @@ void model_slots_forget(struct model *model, uint64_t epoch)
     }
 }
 
-/* -1: nobody knows it any more. */
 static int64_t ended_at(const struct model *model, uint64_t epoch)
 {
     const struct model_node *node = model_find_node(model, epoch);
-    return node == NULL ? -1 : node->ended_ms;
+    EXPECT(node != NULL);
+    return node->ended_ms;
 }
 
 /* What a node that was ended had is free a little later: the server has to notice, too. */
@@ -68,7 +68,7 @@ static void sweep_slots(struct model *model)
             slot->wanted = 0;
             slot->turn = false;
         }
-        if (ended_ms < 0 || (slot->free_at_ms > 0 && slot->free_at_ms < model_now(model))) {
+        if (slot->free_at_ms > 0 && slot->free_at_ms < model_now(model)) {
             forget_slot(slot);
         }
     }

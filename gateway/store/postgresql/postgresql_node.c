@@ -34,14 +34,19 @@ static uint64_t lease_of(const struct postgresql *pg)
     return store_lease_of(pg->options.lease_ms);
 }
 
-/* Each in a transaction of its own: what was in many hands is much. How many deliveries that were; -1. */
+/*
+ * Each in a transaction of its own: what was in many hands is much. What it has counted is ours from now on; when we
+ * were ended ourselves, and do not know it yet, it is nobody's. How many deliveries that were; -1.
+ */
 static int64_t take_over(struct postgresql *pg, struct postgresql_link *link, struct arena *arena, int64_t epoch,
                          struct fault *fault)
 {
+    static const char sql[] =
+        "SELECT take_over($1, coalesce((SELECT t.epoch FROM tally t WHERE t.epoch = $2 FOR UPDATE), 0))";
     struct postgresql_values keys = postgresql_values_new(arena);
     postgresql_add_number(&keys, epoch);
     postgresql_add_number(&keys, (int64_t)atomic_load(&pg->epoch));
-    int64_t taken = ask_number(link, "SELECT take_over($1, $2)", &keys, fault);
+    int64_t taken = ask_number(link, sql, &keys, fault);
     if (taken >= 0) {
         log_event(pg->options.log, LOG_LEVEL_WARNING, "node_taken_over", LOG_INT("epoch", (uint64_t)epoch),
                   LOG_INT("deliveries", (uint64_t)taken),
@@ -226,12 +231,12 @@ static int look_around(struct postgresql *pg, struct store_beat *beat, struct fa
 {
     PGresult *rows = postgresql_ask(
         &pg->beater,
-        "SELECT n.epoch, n.name, n.program, (extract(epoch FROM n.lease_until - clock_timestamp()) * 1000)::bigint,"
+        "SELECT epoch, n.name, n.program, (extract(epoch FROM n.lease_until - clock_timestamp()) * 1000)::bigint,"
         " n.draining, n.state, (SELECT value FROM mark WHERE name = 'changed'),"
         " (SELECT coalesce(sum(hashtext(upstream || '=' || text)), 0) FROM memo),"
         " floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint,"
-        " coalesce(pg_stat_get_dead_tuples('delivery'::regclass), 0) FROM node n JOIN fence f USING (epoch)"
-        " ORDER BY n.name, n.epoch",
+        " coalesce(pg_stat_get_dead_tuples('delivery'::regclass), 0)"
+        " FROM (SELECT) AS always LEFT JOIN (node n JOIN fence f USING (epoch)) ON true ORDER BY n.name, epoch",
         NULL, false, fault);
     for (int row = 0; rows != NULL && row < PQntuples(rows); row++) {
         const struct store_node node = {
@@ -250,7 +255,8 @@ static int look_around(struct postgresql *pg, struct store_beat *beat, struct fa
         pg->memos = memos;
         beat->clock_ms = postgresql_number_at(rows, row, 8);
         beat->dead_rows = (uint64_t)postgresql_number_at(rows, row, 9);
-        if (beat->found != NULL) {
+        bool is_one = PQgetisnull(rows, row, 0) == 0; /* nobody lives when this one was ended, and was the last */
+        if (is_one && beat->found != NULL) {
             beat->found(beat->ctx, &node);
         }
     }
