@@ -122,8 +122,8 @@ static void set_aside(struct spool *spool, struct spool_item **item)
     struct spool_outcome outcome = {.kind = SPOOL_DEAD, .uncertain = (*item)->uncertain};
     fault_set(&outcome.fault, FAULT_PERM, "unreadable", "spool",
               "what the spool keeps about this delivery cannot be read, so it was not sent and waits as a dead letter "
-              "(%s); where the spool has files, \"mailweir spool rebuild\" reads the message's own record again, and \"mailweir "
-              "queue retry\" sends it",
+              "(%s); where the spool has files, \"mailweir spool rebuild\" reads the message's own record again, and "
+              "\"mailweir queue retry\" sends it",
               (*item)->body->unreadable->text);
     snprintf(outcome.doubt, sizeof outcome.doubt, "%s", (*item)->delivery.doubt == NULL ? "" : (*item)->delivery.doubt);
     log_event(spool->log, LOG_LEVEL_ERROR, "delivery_unreadable", LOG_STR("id", (*item)->id),

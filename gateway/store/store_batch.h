@@ -39,7 +39,7 @@ enum store_op_kind {
 struct store_add {
     const char *id, *sender;
     const char *message_id; /* or NULL */
-    int64_t received_ms;    /* as the envelope says: a fact about the message, nothing is timed by it */
+    int64_t received_ms;    /* as the envelope says, by the clock of who took it: once_ms alone is counted from it */
     bool unique;
     /* Recognise the same print and body that came in the last so many milliseconds, unless a delivery of it was
      * dropped; 0: do not. */

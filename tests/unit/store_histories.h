@@ -277,6 +277,21 @@ static void compare_texts(const char *what)
            (int)strcspn(b + line, "\n"), b + line);
 }
 
+/* Of a message: short, or one whose head can stand for it. */
+static const char *id_of(unsigned number)
+{
+    return number % 3 == 2 ? arena_printf(w.arena, "00000000G%uH%03u0000", number % 2, number)
+                           : arena_printf(w.arena, "M%u", number);
+}
+
+/* What an operator names it by: its id, or the head of it, which may be that of several. */
+static const char *name_of(unsigned number)
+{
+    const char *id = id_of(number);
+    size_t len = strlen(id);
+    return chance(60) ? id : arena_printf(w.arena, "%.*s", (int)(chance(50) || len < 14 ? 10 : 14), id);
+}
+
 /* Any of what can be chosen by, each now and then. */
 static struct store_select some_choice(void)
 {
@@ -284,8 +299,8 @@ static struct store_select some_choice(void)
     unsigned one = (unsigned)random_below(w.ids + 2);
     select.state = chance(50) ? ONE_OF("waiting", "held", "dead", "filed", "dropped", "moved") : NULL;
     select.id = !chance(20)  ? NULL
-                : chance(50) ? arena_printf(w.arena, "M%u", one)
-                             : arena_printf(w.arena, "M%u.%u", one, 1 + (unsigned)random_below(2));
+                : chance(50) ? name_of(one)
+                             : arena_printf(w.arena, "%s.%u", name_of(one), 1 + (unsigned)random_below(2));
     select.message_id = chance(15) ? ONE_OF("<field1@x>", "<field2@x>", "field1@x") : NULL;
     select.upstream = chance(20) ? ONE_OF("corp", "other", "nowhere") : NULL;
     select.folder = chance(20) ? ONE_OF("INBOX", "A") : NULL;
@@ -309,8 +324,14 @@ static void compare_some(void)
         {.kind = STORE_ASK_LIST, .select = &select, .limit = chance(40) ? 1 + random_below(4) : 0},
         {.kind = STORE_ASK_COUNTED, .within_ms = random_below(30000)},
         {.kind = STORE_ASK_STORY, .message = random_below(w.ids + 2)},
-        {.kind = STORE_ASK_FIND, .what = ONE_OF("<field1@x>", "field3@x", "M2", "M3.1", ""), .limit = random_below(3)},
-        {.kind = STORE_ASK_FILED, .upstream = ONE_OF("corp", "other"), .folder = ONE_OF("INBOX", "A"), .uid = 3},
+        {.kind = STORE_ASK_FIND,
+         .what = ONE_OF("<field1@x>", "field3@x", id_of(2), "M3.1", "00000000G0H0020", "00000000G0", ""),
+         .limit = random_below(3)},
+        {.kind = STORE_ASK_FILED,
+         .upstream = ONE_OF("corp", "other"),
+         .folder = ONE_OF("INBOX", "A"),
+         .uid = chance(20) ? 0 : 3},
+        {.kind = STORE_ASK_MEMOS},
         {.kind = STORE_ASK_SUMMARY},
         {.kind = STORE_ASK_PAUSES},
         {.kind = STORE_ASK_COUNTS},
@@ -483,7 +504,7 @@ static void make_add(struct twice *twice)
     struct store_add add = {.sender = ONE_OF("a@x", "b@x"), .received_ms = w.now_ms};
     add.unique = chance(25);
     unsigned number = add.unique && chance(70) && w.ids > 0 ? 1 + (unsigned)random_below(w.ids) : ++w.ids;
-    add.id = arena_printf(w.arena, "M%u", number);
+    add.id = id_of(number);
     add.message_id = chance(50) ? arena_printf(w.arena, "<field%u@x>", number % 4) : NULL;
     add.once_ms = chance(50) ? 10000 : 0;
     add.waits_ms = chance(20) ? 8000 : 0;
@@ -546,8 +567,9 @@ static struct store_select *some_select(void)
 {
     struct store_select *select = arena_alloc(w.arena, sizeof *select);
     *select = (struct store_select){0};
-    select->id =
-        chance(40) ? arena_printf(w.arena, "M%u%s", (unsigned)random_below(w.ids + 1), chance(50) ? ".1" : "") : NULL;
+    select->id = chance(40)
+                     ? arena_printf(w.arena, "%s%s", name_of((unsigned)random_below(w.ids + 1)), chance(50) ? ".1" : "")
+                     : NULL;
     select->state = chance(40) ? ONE_OF("waiting", "held", "dead") : NULL;
     select->upstream = chance(30) ? ONE_OF("corp", "other") : NULL;
     select->folder = chance(10) ? "INBOX" : NULL;
@@ -571,7 +593,7 @@ static void make_set_state(struct twice *twice)
 static void make_reroute(struct twice *twice)
 {
     struct store_op op = {.kind = STORE_REROUTE};
-    op.reroute.id = arena_printf(w.arena, "M%u", (unsigned)random_below(w.ids + 1));
+    op.reroute.id = id_of((unsigned)random_below(w.ids + 1));
     op.reroute.again = chance(50);
     op.reroute.count = random_below(3);
     op.reroute.deliveries = twice->deliveries;
@@ -618,7 +640,7 @@ static void make_small(struct twice *twice)
         break;
     case 4:
         op.kind = STORE_HEARD;
-        op.heard.id = arena_printf(w.arena, "M%u", (unsigned)random_below(w.ids + 1));
+        op.heard.id = id_of((unsigned)random_below(w.ids + 1));
         break;
     case 0:
         op.memo = (struct store_memo){"corp", ONE_OF("slow", "fast", "")};
