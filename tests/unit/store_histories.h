@@ -876,6 +876,11 @@ static void commit_both(struct twice *twices, size_t count)
     }
     for (enum side side = LOCAL; side <= MODEL; side++) {
         struct store *store = w.stores[side];
+#ifdef ROOM_FOLLOWS
+        if (side == MODEL) {
+            ROOM_FOLLOWS(batches);
+        }
+#endif
         verdicts[side] = side == LOCAL && is_made ? made : store->ops->commit(store, &batches[side]);
         buf_printf(&w.texts[side], "verdict %d counts %llu %llu %llu %llu\n", (int)verdicts[side],
                    (unsigned long long)batches[side].counts.waiting, (unsigned long long)batches[side].counts.held,

@@ -90,12 +90,14 @@ static void expect_none(const char *what, const char *sql)
 #endif
 
 /* Without a server the test starts itself again with one; returns when it has one. */
-static void need_server(char **argv, int argc)
+static void need_server(const char *source, char **argv, int argc)
 {
     place = getenv("MAILWEIR_POSTGRESQL");
     if (place == NULL) {
-        execl("/usr/bin/python3", "python3", SOURCE_DIR "/tests/postgresql.py", argv[0], argc > 1 ? argv[1] : "0",
-              argc > 2 ? argv[2] : "1", (char *)NULL);
+        char program[1000];
+        snprintf(program, sizeof program, "%s/tests/postgresql.py", source);
+        execl("/usr/bin/python3", "python3", program, argv[0], argc > 1 ? argv[1] : "0", argc > 2 ? argv[2] : "1",
+              (char *)NULL);
         exit(77);
     }
     set_up_server();

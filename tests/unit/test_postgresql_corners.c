@@ -770,7 +770,7 @@ static void test_each_step(void **state)
 
 int main(int argc, char **argv)
 {
-    need_server(argv, argc);
+    need_server(SOURCE_DIR, argv, argc);
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_clocks),          TEST(test_settings),   TEST(test_standbys),

@@ -11,9 +11,10 @@
 #define ROOM_HAS_WALL_CLOCK false
 #define ROOM_KEEPS_HANDS    true
 #define ROOM_HAS_NODES      1
-/* No lease, and no slot, ends within a second of a step: what the server's own clock adds is less than that. */
-#define ROOM_TICK_MS (3000 * random_below(4))
-#define LEASE_MS     10500
+/* No lease ends within minutes of a step, and no slot within two seconds: what the server's own clock adds is less. */
+#define TICK_MS      300000
+#define ROOM_TICK_MS (TICK_MS * random_below(4))
+#define LEASE_MS     (7 * TICK_MS / 2)
 #include "store_histories.h"
 #include "store_server.h"
 
@@ -164,7 +165,8 @@ static void note_node(void *ctx, const struct store_node *node)
     struct heard_nodes *heard = ctx;
     assert_true(heard->count < NODES * 2);
     heard->lines[heard->count++] =
-        arena_printf(w.arena, " [%s lease %lld%s%s %s]", node->name, (long long)((node->lease_ms + 30000750) / 1500),
+        arena_printf(w.arena, " [%s lease %lld%s%s %s]", node->name,
+                     (long long)((node->lease_ms + 200 * TICK_MS + TICK_MS / 4) / (TICK_MS / 2)),
                      node->is_me ? " me" : "", node->draining ? " draining" : "", node->state);
 }
 
@@ -226,6 +228,7 @@ static void beat_both(void)
                                   .found = note_node,
                                   .ctx = &heard};
         buf_clear(&w.texts[side]);
+        room_clock();
         if (side == MODEL) {
             model_beat(w.stores[MODEL], &me->seat, &beat);
             taken_over += beat.takeovers;
@@ -317,9 +320,9 @@ static void test_histories(void **state)
 {
     (void)state;
 #ifdef __SANITIZE_ADDRESS__
-    uint64_t usual = 4;
+    uint64_t usual = 3;
 #else
-    uint64_t usual = 8;
+    uint64_t usual = 5;
 #endif
     uint64_t count = wanted == 0 ? usual : wanted;
     make_time_pass();
@@ -336,7 +339,7 @@ static void test_histories(void **state)
 
 int main(int argc, char **argv)
 {
-    need_server(argv, argc);
+    need_server(SOURCE_DIR, argv, argc);
     wanted = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
     first_seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     const struct CMUnitTest tests[] = {

@@ -14,6 +14,9 @@
 #define ROOM_HAS_WALL_CLOCK false
 #define ROOM_TELLS_TROUBLE  0     /* what was read is read, when the end of its transaction is not heard */
 #define ROOM_KEEPS_HANDS    false /* what a crash leaves in somebody's hands is uncertain from the takeover on */
+struct store_batch;
+static void follow(struct store_batch batches[2]);
+#define ROOM_FOLLOWS follow
 #include "store_histories.h"
 #include "store_server.h"
 
@@ -188,10 +191,32 @@ static void room_crash(void (*before_end)(void *ctx), void *ctx)
 
 /* ---- commits that fail ---- */
 
+/* A try that failed has used up numbers, at once or when the server comes to it, which the model has to pass over as
+ * well; and an upload that was lost is lost to its message alone. */
+static void follow(struct store_batch batches[2])
+{
+    struct model *model = model_of(w.stores[MODEL]);
+    struct list *link = batches[MODEL].ops.next;
+    bool is_first = true;
+    LIST_EACH(own, &batches[LOCAL].ops)
+    {
+        const struct store_op *op = LIST_ITEM(own, struct store_op, link);
+        bool is_failed = fault_is_set(&op->fault) && !op->failed_with_batch;
+        if (op->kind == STORE_ADD_MESSAGE && op->add.upload != NULL && is_failed && op->fault.class == FAULT_LOCAL) {
+            LIST_ITEM(link, struct store_op, link)->fault = op->fault;
+        } else if (op->kind == STORE_ADD_MESSAGE && !is_failed && op->add.twin[0] == '\0' && is_first) {
+            model->next_message = op->add.message > model->next_message ? op->add.message : model->next_message;
+            is_first = false;
+        }
+        link = link->next;
+    }
+}
+
 /* It came to be durable after all: both answer. */
 static void end_written(struct store_batch batches[2])
 {
     struct store *model = w.stores[MODEL];
+    follow(batches);
     if (model->ops->commit(model, &batches[MODEL]) != STORE_COMMITTED) {
         differ("the model does not commit");
     }
@@ -222,6 +247,9 @@ static bool room_fails(struct store_batch batches[2])
         differ("a commit that %s says %d", in_limbo ? "is in limbo" : "failed", (int)verdict);
     }
     if (verdict == STORE_IN_LIMBO && crashes_then) {
+        if (written) {
+            follow(batches);
+        }
         crash_in_limbo(batches, written);
         return true;
     }
@@ -240,26 +268,6 @@ static bool room_fails(struct store_batch batches[2])
     }
     set_numbers();
     return had_work;
-}
-
-/* A try that failed has used up numbers, which the model has to pass over as well; and an upload that was lost is lost
- * to its message alone. */
-static void follow(struct store_batch batches[2])
-{
-    struct model *model = model_of(w.stores[MODEL]);
-    struct list *link = batches[MODEL].ops.next;
-    bool is_first = true;
-    LIST_EACH(own, &batches[LOCAL].ops)
-    {
-        const struct store_op *op = LIST_ITEM(own, struct store_op, link);
-        if (op->kind == STORE_ADD_MESSAGE && op->add.upload != NULL && op->fault.class == FAULT_LOCAL) {
-            LIST_ITEM(link, struct store_op, link)->fault = op->fault;
-        } else if (op->kind == STORE_ADD_MESSAGE && !fault_is_set(&op->fault) && op->add.twin[0] == '\0' && is_first) {
-            model->next_message = op->add.message;
-            is_first = false;
-        }
-        link = link->next;
-    }
 }
 
 static uint64_t stumbled, went_on;
@@ -287,9 +295,6 @@ static bool room_stumbles(struct store_batch batches[2], bool *made_r, enum stor
     }
     stumbled += fired && verdict != STORE_COMMITTED;
     went_on += fired && verdict == STORE_COMMITTED && !in_limbo;
-    if (verdict == STORE_COMMITTED) {
-        follow(batches);
-    }
     if (verdict == STORE_COMMITTED && in_limbo) {
         end_written(batches);
     }
@@ -477,7 +482,7 @@ static void test_slots(void **state)
 
 int main(int argc, char **argv)
 {
-    need_server(argv, argc);
+    need_server(SOURCE_DIR, argv, argc);
     wanted = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
     first_seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     const struct CMUnitTest tests[] = {

@@ -194,7 +194,7 @@ static void check_message(struct check *check, const struct entry *entry)
 {
     struct fault found = FAULT_INIT, ignored = FAULT_INIT;
     struct store_place place = {0};
-    uint64_t octets;
+    uint64_t octets = 0;
     if (local_index_place(check->index, entry->message, &place, &ignored) == 0 && place.segment == 0) {
         return; /* settled meanwhile */
     }

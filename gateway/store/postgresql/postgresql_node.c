@@ -42,7 +42,7 @@ static int64_t take_over(struct postgresql *pg, struct postgresql_link *link, st
                          struct fault *fault)
 {
     static const char sql[] =
-        "SELECT take_over($1, coalesce((SELECT t.epoch FROM tally t WHERE t.epoch = $2 FOR UPDATE), 0))";
+        "SELECT take_over($1, coalesce((SELECT t.epoch FROM tally t WHERE t.epoch = $2 FOR KEY SHARE), 0))";
     struct postgresql_values keys = postgresql_values_new(arena);
     postgresql_add_number(&keys, epoch);
     postgresql_add_number(&keys, (int64_t)atomic_load(&pg->epoch));
