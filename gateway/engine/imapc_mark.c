@@ -54,7 +54,9 @@ void imapc_mark_made(struct imapc_engine *engine, bool is_new)
     if (engine->options.folders != NULL) {
         struct imapc_folder_mark *mark = kept_mark(engine);
         mark->asked_by = 0;
-        mark->mark = is_new ? (struct doubt_mark){0} : mark->mark; /* what had the name before is another mailbox */
+        if (is_new) {
+            mark->mark = (struct doubt_mark){0}; /* what had the name before is another mailbox */
+        }
     }
 }
 
