@@ -367,8 +367,9 @@ void sim_link_crash(void)
             link->stream = NULL;
             link->in.event = NULL; /* was the gateway's */
             sim_cancel(&link->out.event);
-            /* What the kernel had of ours may still arrive: then the peer hears the reset. */
-            link->is_dead = true;
+            /* What the kernel had of ours may still arrive: then the peer hears the reset. One that stood still had no
+             * right to it any more, and could not let go. */
+            link->is_dead = !sim_machine_was_paused(link->machine, LETS_GO);
             link->out.event = sim_after(sim_random_between(&link->random, 1, notices_us), on_crash_heard, link);
         }
     }
