@@ -133,7 +133,7 @@ struct dispatch_upstream *dispatch_add(struct dispatch *dispatch);
 size_t dispatch_room(const struct dispatch_upstream *upstream);
 /* Whether anything may go out. */
 bool dispatch_is_open(const struct dispatch_upstream *upstream);
-/* What the upstream's trouble is at this time. */
+/* What the upstream's trouble is at this time; down: for all nodes. */
 struct mail_trouble dispatch_trouble_of(const struct dispatch_upstream *upstream, int64_t now_ms);
 bool dispatch_is_in_trouble(const struct dispatch_upstream *upstream);
 /* The wall clock less the monotonic one, in milliseconds. */
@@ -152,5 +152,10 @@ int64_t dispatch_now(struct dispatch *dispatch);
 /* Milliseconds to wait after `failures` failures in a row: doubled each time, with jitter, within the upstream's
  * bounds. */
 uint64_t dispatch_delay(const struct config_upstream *config, unsigned failures);
+
+/* ---- dispatch_nodes.c ---- */
+
+/* Whether another node of the same queue has connections to the account, and they work: then it is not down. */
+bool dispatch_works_elsewhere(const struct dispatch_upstream *upstream);
 
 #endif

@@ -77,8 +77,9 @@ static uint64_t ms_since(int64_t begin_ms, int64_t now_ms)
 
 struct mail_trouble dispatch_trouble_of(const struct dispatch_upstream *upstream, int64_t now_ms)
 {
+    bool is_down = upstream->down_since != 0 && upstream->failures > 0 && !upstream->gone;
     return (struct mail_trouble){
-        .down = upstream->down_since != 0 && upstream->failures > 0 && !upstream->gone,
+        .down = is_down && !dispatch_works_elsewhere(upstream),
         .full = upstream->full_since != 0 && !upstream->gone,
         .down_ms = upstream->down_since == 0 ? 0 : ms_since(upstream->down_since, now_ms),
         .full_ms = upstream->full_since == 0 ? 0 : ms_since(upstream->full_since, now_ms),

@@ -140,24 +140,34 @@ class Apart:
     def plug(self, cable):
         self.ip("link", "set", cable, "up", within=True)
 
+    def database(self, world):
+        """One that is reached from within, too."""
+        database = world.postgresql(safe=True, options=[f"listen_addresses = '127.0.0.1,{self.here['db']}'"])
+        with open(database.data / "pg_hba.conf", "a") as out:
+            out.write("host all all 10.200.0.0/16 trust\n")
+        database.sql("SELECT pg_reload_conf()", "postgres")
+        return database
+
+
+def behind(node, network, imap, database, cable):
+    """The node runs in that network, and takes mail through this cable."""
+    node.within, node.address = network.enter, network.there[cable]
+    node.configuration["listeners"][0].update({"address": f"0.0.0.0:{node.port}", "allow": ["10.0.0.0/8"]})
+    node.upstream["address"] = f"{network.here['mail']}:{imap.port}"
+    node.upstream["insecure"] = True
+    node.configuration["spool"]["postgresql"].update(
+        {"connection": f"host={network.here['db']} port={database.port} dbname=shared user=postgres sslmode=disable", "insecure": True})
+
 
 def test_a_node_is_cut_off_from_the_database(world):
     """Its clients hear 4xx, it lets go of its connections before anybody takes over what it had, and nothing is filed twice; then it is one of them again."""
     network = Apart(world)
     imap = FakeImap(world, profile="plain", fault=slow, address="0.0.0.0")
-    database = world.postgresql(safe=True, options=[f"listen_addresses = '127.0.0.1,{network.here['db']}'"])
-    with open(database.data / "pg_hba.conf", "a") as out:
-        out.write("host all all 10.200.0.0/16 trust\n")
-    database.sql("SELECT pg_reload_conf()", "postgres")
+    database = network.database(world)
 
     def cut_off(node, number):
         if number == 0:
-            node.within, node.address = network.enter, network.there["mail"]
-            node.configuration["listeners"][0].update({"address": f"0.0.0.0:{node.port}", "allow": ["10.0.0.0/8"]})
-            node.upstream["address"] = f"{network.here['mail']}:{imap.port}"
-            node.upstream["insecure"] = True
-            node.configuration["spool"]["postgresql"].update(
-                {"connection": f"host={network.here['db']} port={database.port} dbname=shared user=postgres sslmode=disable", "insecure": True})
+            behind(node, network, imap, database, "mail")
 
     _, nodes = cluster(world, imap, 2, connections=4, prepare=cut_off)
     ledger = Ledger(nodes, folders=6, pace=0.05)
@@ -177,5 +187,38 @@ def test_a_node_is_cut_off_from_the_database(world):
     ledger.stop()
     balance(database, ledger, imap)
     assert imap.peak <= 4, f"{imap.peak} connections at once to an account that may have 4"
+    for node in nodes:
+        node.stop()
+
+
+def test_a_node_is_cut_off_from_the_mail_server(world):
+    """The others get its connections and its mail; the account is not down as long as one of them reaches it, so that nothing goes to its fallback; then it is one of them again."""
+    network = Apart(world)
+    imap = FakeImap(world, profile="plain", fault=slow, address="0.0.0.0")
+    spare = FakeImap(world, profile="plain")
+    database = network.database(world)
+
+    def prepare(node, number):
+        node.configuration["upstreams"]["spare"] = {**node.upstream, "address": f"127.0.0.1:{spare.port}"}
+        node.configuration["default"]["fallback"] = "spare"
+        node.upstream["retry"] = {**node.upstream.get("retry", {}), "fallback_after": "5s"}
+        if number == 0:
+            behind(node, network, imap, database, "db")
+
+    _, nodes = cluster(world, imap, 2, connections=4, prepare=prepare)
+    for number in range(20):
+        nodes[0].send(message(f"before-{number}"))
+    wait(lambda: len(imap.messages()) == 20, "filed messages")
+    network.pull("mail")
+    own = network.there["mail"]
+    for number in range(40):
+        nodes[0].send(message(f"during-{number}"))
+    wait(lambda: nodes[0].events("upstream_failed"), "a node that does not reach the server")
+    wait(lambda: len(imap.messages()) == 60, "mail of the first, filed by the second", 120)
+    assert not spare.messages(), "mail went to the fallback of an account that the second node reaches"
+    assert not nodes[0].events("fallback") and not nodes[1].events("fallback")
+    network.plug("mail")
+    wait(lambda: accepts(nodes[0], f"after-{time.monotonic_ns()}", 20) and imap.clients.get(own, 0) > 0, "connections of the first again", 60)
+    # How many the server has at once says nothing here: of those that the cut has ended it hears when the cable is back.
     for node in nodes:
         node.stop()

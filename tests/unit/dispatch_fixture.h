@@ -73,6 +73,7 @@ static struct world {
     void *divert_ctx;
     /* With several nodes. */
     bool shares;
+    const char *nodes; /* as spool_node_list() tells of them; or NULL */
     int64_t skew_ms; /* by which the store's clock is ahead */
     spool_node_ask_fn *ask;
     spool_node_told_fn *told;
@@ -332,6 +333,12 @@ int64_t spool_node_skew(const struct spool *spool)
 {
     (void)spool;
     return world.skew_ms;
+}
+
+json_t *spool_node_list(const struct spool *spool)
+{
+    (void)spool;
+    return world.nodes == NULL ? NULL : json_loads(world.nodes, 0, NULL);
 }
 
 bool spool_node_may_send(const struct spool *spool)

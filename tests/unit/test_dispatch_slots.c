@@ -3,6 +3,8 @@
  */
 #include "dispatch_fixture.h"
 
+#include "dispatch/dispatch_private.h"
+
 static int set_up_several(void **state)
 {
     int result = set_up(state);
@@ -131,6 +133,38 @@ static void it_hurries(void **state)
 }
 
 /* Paused by a server that is down, or draining, it would take nothing that others leave. */
+/* It is down for all of them when nobody who has connections reaches it. */
+static void it_is_down_for_all(void **state)
+{
+#define NODE(me, lease, connections, down)                                                                             \
+    "[{\"me\":" me ",\"lease_ms\":" lease ",\"state\":{\"upstreams\":{\"corp\":{\"connections\":" connections          \
+    ",\"down\":" down "}}}}]"
+    static const struct {
+        const char *nodes;
+        bool is_down;
+    } cases[] = {
+        {NULL, true},
+        {"[]", true},
+        {"[{\"me\":false,\"lease_ms\":9,\"state\":{}}]", true},
+        {NODE("false", "9", "1", "false"), false},
+        {NODE("true", "9", "1", "false"), true},   /* our own of a moment ago */
+        {NODE("false", "-1", "1", "false"), true}, /* a dead one */
+        {NODE("false", "9", "0", "false"), true},  /* one that has not tried */
+        {NODE("false", "9", "1", "true"), true},
+    };
+    (void)state;
+    dispatch_start(world.dispatch);
+    struct dispatch_upstream *upstream = world.dispatch->upstreams[0];
+    upstream->down_since = net_wall(world.loop) - 1000;
+    upstream->failures = 1;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        world.nodes = cases[i].nodes;
+        struct mail_trouble trouble = dispatch_trouble_of(upstream, net_wall(world.loop));
+        assert_int_equal(trouble.down, cases[i].is_down);
+    }
+    world.nodes = NULL;
+}
+
 static void it_could_not(void **state)
 {
     (void)state;
@@ -162,6 +196,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_gets_none, set_up_several, tear_down),
         cmocka_unit_test_setup_teardown(it_loses_all, set_up_several, tear_down),
         cmocka_unit_test_setup_teardown(it_hurries, set_up_several, tear_down),
+        cmocka_unit_test_setup_teardown(it_is_down_for_all, set_up_several, tear_down),
         cmocka_unit_test_setup_teardown(it_could_not, set_up_several, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
