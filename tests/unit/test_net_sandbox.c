@@ -1,6 +1,7 @@
 /* net_sandbox: what a process can still do in it. Each test enters it in a child, because there is no way out. */
 #include "test.h"
 
+#include <limits.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
@@ -231,13 +232,42 @@ static void test_users(void **state)
     assert_int_equal(net_sandbox_become("12:34x", &fault), -1);
 }
 
+/* Where the spool may be: nothing is left behind, and root's rights do not count for another user. */
+static void test_folders(void **state)
+{
+    char folder[] = "/tmp/mailweir-folder-XXXXXX", long_one[PATH_MAX];
+    bool is_root = geteuid() == 0;
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    memset(long_one, '/', sizeof long_one);
+    memcpy(long_one, "/proc", 5);
+    long_one[sizeof long_one - 2] = '.';
+    long_one[sizeof long_one - 1] = '\0';
+    const struct {
+        const char *user, *folder;
+        enum net_sandbox_place place;
+    } cases[] = {
+        {NULL, folder, NET_SANDBOX_FINE},
+        {"nobody_of_that_name", "/proc", NET_SANDBOX_FINE}, /* said elsewhere */
+        {"65534:65534", folder, is_root ? NET_SANDBOX_FORBIDDEN : NET_SANDBOX_FINE},
+        {NULL, "/proc", NET_SANDBOX_IMPOSSIBLE},
+        {NULL, "/nowhere", NET_SANDBOX_IMPOSSIBLE},
+        {NULL, "/dev/null", NET_SANDBOX_IMPOSSIBLE},
+        {NULL, long_one, NET_SANDBOX_IMPOSSIBLE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(net_sandbox_try_folder(cases[i].user, cases[i].folder), cases[i].place);
+    }
+    assert_int_equal(rmdir(folder), 0); /* it is empty */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_paths),    cmocka_unit_test(test_threads),
         cmocka_unit_test(test_programs), cmocka_unit_test(test_signals_and_sockets),
         cmocka_unit_test(test_abort),    cmocka_unit_test(test_other_processes),
-        cmocka_unit_test(test_users),
+        cmocka_unit_test(test_users),    cmocka_unit_test(test_folders),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -17,6 +17,7 @@ static struct {
     struct store *store;
     struct store_beat answer; /* of the beats from now on */
     bool fails, waits;        /* waits: the next one goes off when told */
+    bool commits_fail;
     sem_t begun, may_end;
     struct store_node nodes[3]; /* that it tells of */
     size_t node_count;
@@ -46,6 +47,11 @@ static enum store_verdict commit_door(struct store *store, struct store_batch *b
     LIST_EACH(link, &batch->ops)
     {
         door.heard += LIST_ITEM(link, struct store_op, link)->kind == STORE_HEARD;
+    }
+    if (door.commits_fail && batch->count > 0) {
+        fault_set(&batch->fault, FAULT_LOCAL, "eio", "test", "the database has no room");
+        store_batch_fail(batch, &batch->fault);
+        return STORE_FAILED;
     }
     return model_store.commit(store, batch);
 }
@@ -268,6 +274,67 @@ static void test_nobody_hears(void **state)
     assert_int_equal(door.lost, 0);
 }
 
+static bool is_asked(void)
+{
+    return sem_trywait(&door.begun) == 0;
+}
+
+static void run_while(struct fixture *fixture, bool answers)
+{
+    net_timer_start(fixture->deadline, DEADLINE_MS);
+    while (spool_answers(fixture->spool) == answers) {
+        spool_node_hurry(fixture->spool); /* the next answer, or the next look */
+        run_until(fixture, &door.asked, door.asked + 1);
+    }
+    net_timer_stop(fixture->deadline);
+}
+
+/* Whether the database does what it is asked: so its last beat says, or its last commit, whatever came later. */
+static void test_it_answers(void **state)
+{
+    struct fixture *fixture = *state;
+    beat(fixture);
+    assert_true(spool_answers(fixture->spool));
+    door.fails = true;
+    run_while(fixture, true);
+    struct fault fault = spool_trouble(fixture->spool);
+    assert_string_equal(fault.code, "down");
+    door.fails = false;
+    run_while(fixture, false);
+    door.commits_fail = true;
+    commit_and_wait(fixture, "not kept", 1); /* a beat may have come since */
+    assert_int_equal(fixture->failures, 1);
+    door.commits_fail = false;
+    run_while(fixture, false);
+    door.answer.lease_ms = 0;
+    run_while(fixture, true);
+    door.answer.lease_ms = LONG_MS;
+    run_while(fixture, false);
+}
+
+static void look_again(void *ctx)
+{
+    net_loop_stop(ctx);
+}
+
+/* A beat that takes suspiciously long is no answer either. */
+static void test_it_takes_long(void **state)
+{
+    struct fixture *fixture = *state;
+    beat(fixture);
+    door.waits = true;
+    spool_node_hurry(fixture->spool);
+    net_timer_start(fixture->deadline, DEADLINE_MS);
+    while (spool_answers(fixture->spool)) {
+        net_defer(fixture->loop, look_again, fixture->loop);
+        net_loop_run(fixture->loop);
+    }
+    net_timer_stop(fixture->deadline);
+    assert_true(is_asked());
+    sem_post(&door.may_end);
+    run_while(fixture, false);
+}
+
 /* What it had in hand is others' now: it sends nothing, and has the store begin anew with what it writes next. */
 static void test_taken_for_dead(void **state)
 {
@@ -479,6 +546,8 @@ int main(void)
         TEST(test_before_the_first_answer),
         TEST(test_lease_is_lost),
         TEST(test_nobody_hears),
+        TEST(test_it_answers),
+        TEST(test_it_takes_long),
         TEST(test_taken_for_dead),
         TEST(test_renounces),
         TEST(test_news),

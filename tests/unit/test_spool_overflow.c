@@ -18,6 +18,74 @@ static struct {
     struct fixture *fixture;
 } w;
 
+/* What the overflow is kept in: the local store, but for what is to fail or to wait. */
+static struct {
+    struct store_ops ops;
+    bool ask_fails, body_fails, look_fails, drop_fails;
+    bool forgets; /* messages that were found are not known any more */
+    bool waits;   /* the next question or piece goes off when told */
+    sem_t begun, may_go;
+} kept;
+
+static void wait_if_told(void)
+{
+    if (kept.waits) {
+        kept.waits = false;
+        sem_post(&kept.begun);
+        sem_wait(&kept.may_go);
+    }
+}
+
+static int open_kept(struct store **store_r, const struct store_options *options, struct fault *fault)
+{
+    int result = local_store.open(store_r, options, fault);
+    if (result == 0) {
+        (*store_r)->ops = &kept.ops;
+    }
+    return result;
+}
+
+static int look_at_kept(struct store **store_r, const char *path, struct fault *fault)
+{
+    int result = kept.look_fails ? fail_here(fault) : local_store.look(store_r, path, fault);
+    if (result == 0) {
+        (*store_r)->ops = &kept.ops;
+    }
+    return result;
+}
+
+static int ask_kept(struct store *store, const struct store_question *question, store_row_fn *fn, void *ctx,
+                    struct fault *fault)
+{
+    wait_if_told();
+    if (question->kind == STORE_ASK_STORY && kept.forgets) {
+        return 0;
+    }
+    bool is_ours = question->kind == STORE_ASK_LIST || question->kind == STORE_ASK_STORY;
+    return kept.ask_fails && is_ours ? fail_here(fault) : local_store.ask(store, question, fn, ctx, fault);
+}
+
+static ptrdiff_t body_kept(struct store *store, struct store_body *body, uint64_t offset, void *into, size_t len,
+                           struct fault *fault)
+{
+    wait_if_told();
+    return kept.body_fails ? fail_here(fault) : local_store.body(store, body, offset, into, len, fault);
+}
+
+static enum store_verdict commit_kept(struct store *store, struct store_batch *batch)
+{
+    if (!kept.drop_fails || !has_kind(batch, STORE_SET_STATE)) {
+        return local_store.commit(store, batch);
+    }
+    struct store_batch nothing;
+    store_batch_init(&nothing);
+    local_store.commit(store, &nothing);
+    batch->counts = nothing.counts;
+    disregard(fail_here(&batch->fault));
+    store_batch_fail(batch, &batch->fault);
+    return STORE_FAILED;
+}
+
 static uint64_t window_of(void *ctx, const char *listener)
 {
     (void)ctx;
@@ -30,7 +98,7 @@ static void open_overflow(void)
     struct fault fault = FAULT_INIT;
     snprintf(path, sizeof path, "%s/overflow", w.fixture->path);
     const struct spool_overflow_options options = {
-        .to = w.fixture->spool, .store = &local_store, .path = path, .minimum_free = 1, .window = window_of};
+        .to = w.fixture->spool, .store = &kept.ops, .path = path, .minimum_free = 1, .window = window_of};
     if (spool_overflow_open(&w.overflow, w.fixture->loop, &options, NULL, &fault) != 0) {
         fail_msg("%s: %s", fault.code, fault.text);
     }
@@ -39,6 +107,15 @@ static void open_overflow(void)
 static int begin(void **state)
 {
     memset(&w, 0, sizeof w);
+    memset(&kept, 0, sizeof kept);
+    sem_init(&kept.begun, 0, 0);
+    sem_init(&kept.may_go, 0, 0);
+    kept.ops = local_store;
+    kept.ops.open = open_kept;
+    kept.ops.look = look_at_kept;
+    kept.ops.ask = ask_kept;
+    kept.ops.body = body_kept;
+    kept.ops.commit = commit_kept;
     door_is_alone = true;
     int result = set_up(state);
     w.fixture = *state;
@@ -127,6 +204,18 @@ static bool is_empty(void)
     return state_of().messages == 0;
 }
 
+static bool is_measured(void)
+{
+    uint64_t octets, minimum;
+    spool_room(w.fixture->spool, &octets, &minimum);
+    return octets == door.room.octets;
+}
+
+static bool is_unused(void)
+{
+    return !state_of().in_use;
+}
+
 static bool is_stuck(void)
 {
     struct spool_overflow_state state = state_of();
@@ -149,6 +238,7 @@ static void mend_first(void)
     door.commits_fail = 0;
     put(w.fixture->spool, "01TESTMENDED00000000000000", 10);
     assert_false(fault_is_set(&w.fault));
+    ahead_ms += 10 * SECOND; /* something else may have failed just before */
     assert_ptr_equal(choose(), w.fixture->spool);
 }
 
@@ -310,6 +400,121 @@ static void test_the_end_comes_meanwhile(void **state)
     assert_int_equal(state_of().messages, 1);
 }
 
+static bool is_asked(void)
+{
+    return sem_trywait(&kept.begun) == 0;
+}
+
+/* Whatever of the overflow's own disk fails: the message stays there, is told, and goes when it can. */
+static void test_trouble_of_its_own_disk(void **state)
+{
+    (void)state;
+    bool *const faults[] = {&kept.ask_fails, &kept.body_fails, &kept.forgets, &kept.drop_fails};
+    struct spool *overflow = fail_first();
+    char id[] = "01TEST00000000000000000000";
+    mend_first();
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        id[25] = (char)('1' + i);
+        *faults[i] = true;
+        put(overflow, id, 10);
+        run_while_not(is_stuck);
+        assert_int_equal(state_of().messages, 1);
+        *faults[i] = false;
+        ahead_ms += 10 * SECOND;
+        run_while_not(is_empty);
+        assert_false(is_stuck());
+        assert_int_equal(state_of().handed_over, i + 1);
+    }
+    assert_int_equal(counts(w.fixture).messages, 5);
+}
+
+/* The end comes while it is looked for, or read: it stays for the next run. */
+static void test_the_end_comes_while_it_is_read(void **state)
+{
+    (void)state;
+    struct spool *overflow = fail_first();
+    put(overflow, "01TEST00000000000000000001", 10);
+    mend_first();
+    for (unsigned i = 0; i < 2; i++) {
+        kept.waits = true;
+        if (i == 1) { /* behind the two questions that find it */
+            kept.ops.ask = local_store.ask;
+        }
+        run_while_not(is_asked);
+        sem_post(&kept.may_go);
+        spool_overflow_stop(w.overflow);
+        assert_int_equal(state_of().messages, 1);
+        spool_overflow_close(&w.overflow);
+        open_overflow();
+    }
+    kept.ops.ask = ask_kept;
+    run_while_not(is_empty);
+    assert_int_equal(counts(w.fixture).messages, 2);
+}
+
+static int wait_and_write(struct store *store, struct store_upload *upload, struct bytes data, struct fault *fault)
+{
+    wait_if_told();
+    return model_store.upload_write(store, upload, data, fault);
+}
+
+/* The first spool is slow: it is waited for. */
+static void test_the_first_one_is_slow(void **state)
+{
+    struct fixture *fixture = *state;
+    struct spool *overflow = fail_first();
+    put(overflow, "01TEST00000000000000000001", 2000000);
+    door.ops.upload_write = wait_and_write;
+    kept.ops.ask = local_store.ask;
+    kept.ops.body = local_store.body;
+    kept.waits = true;
+    mend_first();
+    run_while_not(is_asked);
+    for (unsigned i = 0; i < 200; i++) { /* as much as fits is read meanwhile */
+        turn(fixture);
+    }
+    sem_post(&kept.may_go);
+    run_while_not(is_empty);
+    assert_int_equal(state_of().handed_over, 1);
+}
+
+/* The first spool answers, and has no room; or it does not, and the overflow has none either. */
+static void test_room(void **state)
+{
+    struct fault fault = FAULT_INIT;
+    (void)state;
+    door.room = (struct store_room){.octets = UINT64_C(1) << 62, .inodes = 100000};
+    ahead_ms += 60 * SECOND;
+    assert_ptr_equal(choose(), w.fixture->spool);
+    run_while_not(is_measured);
+    struct spool *overflow = fail_first();
+    ahead_ms += 10 * SECOND;
+    assert_ptr_equal(choose(), overflow);
+    assert_ptr_equal(spool_overflow_choose(w.overflow, UINT64_C(1) << 61, &fault), w.fixture->spool);
+    mend_first();
+    run_while_not(is_unused);
+    struct spool *chosen = spool_overflow_choose(w.overflow, UINT64_C(1) << 62, &fault);
+    assert_null(chosen);
+    assert_string_equal(fault.code, "enospc");
+}
+
+static void test_it_cannot_be_opened(void **state)
+{
+    struct spool_overflow *none = NULL;
+    struct fault fault = FAULT_INIT;
+    (void)state;
+    struct spool_overflow_options options = {
+        .to = w.fixture->spool, .store = &kept.ops, .path = "/dev/null/x", .window = window_of};
+    assert_int_equal(spool_overflow_open(&none, w.fixture->loop, &options, NULL, &fault), -1);
+    assert_true(fault_is_set(&fault));
+    char path[300];
+    snprintf(path, sizeof path, "%s/another", w.fixture->path);
+    options.path = path;
+    kept.look_fails = true;
+    assert_int_equal(spool_overflow_open(&none, w.fixture->loop, &options, NULL, &fault), -1);
+    assert_null(none);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -322,6 +527,11 @@ int main(void)
         TEST(test_trouble_on_the_way),
         TEST(test_neither_takes_it),
         TEST(test_the_end_comes_meanwhile),
+        TEST(test_trouble_of_its_own_disk),
+        TEST(test_the_end_comes_while_it_is_read),
+        TEST(test_the_first_one_is_slow),
+        TEST(test_room),
+        TEST(test_it_cannot_be_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
