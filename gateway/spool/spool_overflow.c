@@ -216,7 +216,7 @@ static void find_next(void *ctx)
     now->chunk = expect_calloc(1, STORE_CHUNK);
     now->failed = read_facts(now, overflow->look) != 0;
     now->source = now->failed ? NULL : spool_source_open(overflow->look, now->key.message, &now->fault);
-    now->failed = now->failed || now->source == NULL;
+    now->failed = now->source == NULL;
 }
 
 static void on_found(void *ctx)

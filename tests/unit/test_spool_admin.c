@@ -622,6 +622,34 @@ static void test_call(void **state)
     assert_int_equal(counts(fixture).held, 1);
 }
 
+/* Without a gateway: what waits goes elsewhere, typed, and of one that is not there nothing changes. */
+static void test_a_desk_reroutes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fault fault = FAULT_INIT;
+    struct spool_change_result result = {0};
+    fixture->takes = false;
+    commit_and_wait(fixture, "body", 1);
+    char id[32];
+    assert_int_equal(fetch(fixture, 1), 1);
+    snprintf(id, sizeof id, "%.*s", (int)strcspn(fixture->items[0]->id, "."), fixture->items[0]->id);
+    finish_and_wait(fixture, SPOOL_DEFERRED, fixture_now(fixture) + 60000);
+    spool_close(&fixture->spool);
+    struct spool_desk *desk = NULL;
+    assert_int_equal(spool_desk_open(&desk, &fixture->options, &fault), 0);
+    const struct mail_delivery elsewhere = {.upstream = "other", .folder = "INBOX", .rule = "r"};
+    struct spool_desk_move move = {.id = id, .by = "test", .deliveries = &elsewhere, .count = 1};
+    assert_int_equal(spool_desk_reroute(desk, &move, &result, &fault), 0);
+    assert_int_equal(result.changed, 1);
+    move.id = "01TESTNOBODY00000000000000";
+    assert_int_equal(spool_desk_reroute(desk, &move, &result, &fault), 0);
+    assert_int_equal(result.changed, 0);
+    spool_desk_close(&desk);
+    fixture_open(fixture);
+    assert_int_equal(fetch_from(fixture, "other", fixture_now(fixture), 1), 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -648,6 +676,7 @@ int main(void)
         TEST(test_queries),
         TEST(test_body_out),
         TEST(test_call),
+        TEST(test_a_desk_reroutes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
