@@ -74,7 +74,7 @@ static struct world {
     /* With several nodes. */
     bool shares;
     const char *nodes; /* as spool_node_list() tells of them; or NULL */
-    int64_t skew_ms; /* by which the store's clock is ahead */
+    int64_t skew_ms;   /* by which the store's clock is ahead */
     spool_node_ask_fn *ask;
     spool_node_told_fn *told;
     void *slots_ctx;
