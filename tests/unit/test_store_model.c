@@ -168,6 +168,7 @@ static void open_local(void)
     room_trouble(w.lives > 0 ? 40 : 0);
     for (int result = -1; result != 0;) {
         result = local_store.open(&w.stores[LOCAL], &options, &fault);
+        trouble.db = result != 0 ? NULL : trouble.db; /* it is gone with what could not be opened */
         if (result != 0 && !room_calms(result, &fault)) {
             fail_msg("the local store cannot be opened: %s", fault.text);
         }
