@@ -189,36 +189,3 @@ def test_a_node_is_cut_off_from_the_database(world):
     assert imap.peak <= 4, f"{imap.peak} connections at once to an account that may have 4"
     for node in nodes:
         node.stop()
-
-
-def test_a_node_is_cut_off_from_the_mail_server(world):
-    """The others get its connections and its mail; the account is not down as long as one of them reaches it, so that nothing goes to its fallback; then it is one of them again."""
-    network = Apart(world)
-    imap = FakeImap(world, profile="plain", fault=slow, address="0.0.0.0")
-    spare = FakeImap(world, profile="plain")
-    database = network.database(world)
-
-    def prepare(node, number):
-        node.configuration["upstreams"]["spare"] = {**node.upstream, "address": f"127.0.0.1:{spare.port}"}
-        node.configuration["default"]["fallback"] = "spare"
-        node.upstream["retry"] = {**node.upstream.get("retry", {}), "fallback_after": "5s"}
-        if number == 0:
-            behind(node, network, imap, database, "db")
-
-    _, nodes = cluster(world, imap, 2, connections=4, prepare=prepare)
-    for number in range(20):
-        nodes[0].send(message(f"before-{number}"))
-    wait(lambda: len(imap.messages()) == 20, "filed messages")
-    network.pull("mail")
-    own = network.there["mail"]
-    for number in range(40):
-        nodes[0].send(message(f"during-{number}"))
-    wait(lambda: nodes[0].events("upstream_failed"), "a node that does not reach the server")
-    wait(lambda: len(imap.messages()) == 60, "mail of the first, filed by the second", 120)
-    assert not spare.messages(), "mail went to the fallback of an account that the second node reaches"
-    assert not nodes[0].events("fallback") and not nodes[1].events("fallback")
-    network.plug("mail")
-    wait(lambda: accepts(nodes[0], f"after-{time.monotonic_ns()}", 20) and imap.clients.get(own, 0) > 0, "connections of the first again", 60)
-    # How many the server has at once says nothing here: of those that the cut has ended it hears when the cable is back.
-    for node in nodes:
-        node.stop()
