@@ -341,14 +341,14 @@ static void add_part(struct mail_view_reader *reader, const struct mail_part *pa
     }
 }
 
-/* Room for the texts of so many parts, and for the parts. */
+/* Room for the texts of so many parts more, and for the parts: beside what a message around them still has to come. */
 static bool make_room(struct mail_view_reader *reader, size_t more)
 {
     struct mail_view *view = reader->view;
     bool wants_parts = (reader->wanted & MAIL_VIEW_PARTS) != 0;
-    struct mail_view_text *texts = arena_array(reader->arena, view->text_count + more, sizeof *texts);
-    struct mail_view_part *parts =
-        wants_parts ? arena_array(reader->arena, view->part_count + more, sizeof *parts) : NULL;
+    reader->room += more;
+    struct mail_view_text *texts = arena_array(reader->arena, reader->room, sizeof *texts);
+    struct mail_view_part *parts = wants_parts ? arena_array(reader->arena, reader->room, sizeof *parts) : NULL;
     if (texts == NULL || (wants_parts && parts == NULL)) {
         reader->arena_full = true;
         return false;

@@ -21,6 +21,7 @@ struct mail_view_reader {
     size_t attachment_size;
     unsigned encoded_depth; /* messages around that came encoded */
     size_t text_octets;     /* decoded so far */
+    size_t room;            /* parts, and texts, for which there is room so far, those still to come included */
     size_t part_octets;     /* the same of the texts of parts */
     bool arena_full;
 };

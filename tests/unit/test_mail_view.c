@@ -278,6 +278,33 @@ static void what_is_nested_says_so(void **state)
     arena_free(&arena);
 }
 
+/* What it brings is looked into in the midst of its neighbours, which need their room all the same. */
+static void parts_come_behind_an_encoded_message(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(32 << 20);
+    struct mail_view view;
+    struct fault fault = FAULT_INIT;
+    struct buf text;
+    buf_init(&text, 10000);
+    buf_append_text(&text, "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: message/rfc822\r\n"
+                           "Content-Transfer-Encoding: base64\r\n\r\nU3ViamVjdDogeA0KDQppbm5lcg==\r\n");
+    for (unsigned i = 0; i < 20; i++) {
+        buf_printf(&text, "--x\r\n\r\nouter %u\r\n", i);
+    }
+    buf_append_text(&text, "--x--\r\n");
+    assert_int_equal(read_view(buf_bytes(&text), arena, &view, &fault), 0);
+    assert_int_equal(view.text_count, 21);
+    assert_true(bytes_starts_nocase(view.texts[0].text, "inner"));
+    for (unsigned i = 0; i < 20; i++) {
+        char wanted[20];
+        snprintf(wanted, sizeof wanted, "outer %u", i);
+        assert_true(bytes_starts_nocase(view.texts[i + 1].text, wanted));
+    }
+    buf_done(&text);
+    arena_free(&arena);
+}
+
 static const struct {
     const char *head, *repeat;
     size_t times;
@@ -367,7 +394,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_are_decoded),           cmocka_unit_test(bombs_end_at_a_limit),
         cmocka_unit_test(a_source_that_fails_is_a_fault), cmocka_unit_test(texts_have_forms),
-        cmocka_unit_test(what_is_nested_says_so),
+        cmocka_unit_test(what_is_nested_says_so),         cmocka_unit_test(parts_come_behind_an_encoded_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -732,9 +732,9 @@ static void test_each_step(void **state)
     static const struct {
         const char *name;
         int (*fn)(void);
-        bool may_pass; /* it tries again by itself */
+        bool may_pass; /* it tries again by itself, or has its answer before the last step */
     } calls[] = {{"beat", call_beat, false},    {"open", call_open, true},       {"look", call_look, false},
-                 {"check", call_check, false},  {"nodes", call_nodes, false},    {"migrate", call_migrate, false},
+                 {"check", call_check, false},  {"nodes", call_nodes, true},     {"migrate", call_migrate, false},
                  {"mend", call_mend, false},    {"scrub", call_scrub, true},     {"body", call_body, false},
                  {"commit", call_commit, true}, {"nothing", call_nothing, true}, {"renounce", call_renounce, false}};
     (void)state;
