@@ -134,8 +134,7 @@ static void say_nodes(const struct admin *admin, json_t *list)
     if (counts.margin_ms == 0) {
         add(list, STOPPED, "lease lost", 0, "mailweir status",
             "the database has not heard from this node for longer than its lease lasts: the node sends nothing until "
-            "the "
-            "database is reached again");
+            "the database is reached again");
     }
     if (gateway_rules_differ(admin->gateway)) {
         add(list, NOTICE, "rules differ", 0, "mailweir status",

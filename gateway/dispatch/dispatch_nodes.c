@@ -3,7 +3,6 @@
  * for what nodes say of their upstreams.
  */
 #include <jansson.h>
-#include <string.h>
 
 #include "dispatch/dispatch_private.h"
 #include "document/document_member.h"
