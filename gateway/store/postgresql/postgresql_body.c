@@ -186,11 +186,20 @@ static int send_piece(struct store_upload *upload, size_t len, struct fault *fau
     postgresql_add_number(&values, (int64_t)upload->body);
     postgresql_add_number(&values, (int64_t)(upload->sent / POSTGRESQL_PIECE));
     postgresql_add_octets(&values, bytes_slice(buf_bytes(&upload->rest), 0, len));
-    PGresult *result =
-        postgresql_ask(&upload->pg->uploader, "INSERT INTO body VALUES ($1, $2, $3)", &values, false, fault);
+    /* Whoever throws the upload away waits for this, and behind him nothing comes any more: a connection that broke may
+     * have left it with the server. */
+    PGresult *result = postgresql_ask(&upload->pg->uploader,
+                                      "INSERT INTO body SELECT $1::bigint, $2::int, $3::bytea FROM upload"
+                                      " WHERE upload.body = $1::bigint FOR KEY SHARE",
+                                      &values, false, fault);
     arena_free(&arena);
+    bool is_gone = result != NULL && strcmp(PQcmdTuples(result), "1") != 0;
     PQclear(result);
-    if (result == NULL) {
+    if (is_gone) {
+        fault_set(fault, FAULT_LOCAL, "ended", "postgresql",
+                  "another node took this one for dead and removed the message that was on its way");
+    }
+    if (result == NULL || is_gone) {
         return -1;
     }
     upload->sent += len;
@@ -262,6 +271,24 @@ void postgresql_upload_keep(struct store_upload **upload)
     *upload = NULL;
 }
 
+/* In a transaction: what the first statement has waited for, the second one sees. */
+static void remove_upload(struct postgresql_link *link, const struct store_upload *upload)
+{
+    struct fault fault = FAULT_INIT;
+    struct arena *arena = arena_new(1000);
+    struct postgresql_values values = postgresql_values_new(arena);
+    postgresql_add_number(&values, (int64_t)upload->body);
+    if (postgresql_say(link, "BEGIN", &fault) == 0) {
+        PQclear(postgresql_ask(link, "SELECT 1 FROM upload WHERE body = $1 FOR UPDATE", &values, false, &fault));
+        PQclear(postgresql_ask(link,
+                               "WITH gone AS (DELETE FROM upload WHERE body = $1 RETURNING body)"
+                               " DELETE FROM body WHERE id IN (SELECT body FROM gone)",
+                               &values, false, &fault));
+        disregard(postgresql_say(link, "COMMIT", &fault));
+    }
+    arena_free(&arena);
+}
+
 /* What cannot be removed now is removed when our epoch ends. */
 void postgresql_upload_free(struct store *store, struct store_upload **upload, bool leave)
 {
@@ -269,15 +296,7 @@ void postgresql_upload_free(struct store *store, struct store_upload **upload, b
         return;
     }
     if ((*upload)->body != 0 && !leave) {
-        struct fault fault = FAULT_INIT;
-        struct arena *arena = arena_new(1000);
-        struct postgresql_values values = postgresql_values_new(arena);
-        postgresql_add_number(&values, (int64_t)(*upload)->body);
-        PQclear(postgresql_ask(&postgresql_of(store)->uploader,
-                               "WITH gone AS (DELETE FROM upload WHERE body = $1 RETURNING body)"
-                               " DELETE FROM body WHERE id IN (SELECT body FROM gone)",
-                               &values, false, &fault));
-        arena_free(&arena);
+        remove_upload(&postgresql_of(store)->uploader, *upload);
     }
     postgresql_upload_keep(upload);
 }
