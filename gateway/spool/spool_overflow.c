@@ -240,6 +240,11 @@ static void on_found(void *ctx)
 
 /* ---- whether the first spool answers ---- */
 
+static bool first_takes_mail(struct spool_overflow *overflow)
+{
+    return spool_answers(overflow->to) && spool_can_accept(overflow->to, 0, NULL) == 0;
+}
+
 /* By the lane, unless a message is under way; what cannot be handed over does not hold up those behind it. */
 static void look_around(struct spool_overflow *overflow)
 {
@@ -248,7 +253,7 @@ static void look_around(struct spool_overflow *overflow)
         return;
     }
     spool_count(overflow->from, &counts);
-    if (counts.messages > 0 && spool_answers(overflow->to) && spool_can_accept(overflow->to, 0, NULL) == 0) {
+    if (counts.messages > 0 && first_takes_mail(overflow)) {
         overflow->busy = true;
         net_lane_submit(overflow->lane, find_next, on_found, overflow);
     }
@@ -280,7 +285,7 @@ static void on_timer(void *ctx)
 {
     struct spool_overflow *overflow = ctx;
     net_timer_start(overflow->timer, LOOK_MS);
-    if (overflow->state.in_use && spool_answers(overflow->to)) {
+    if (overflow->state.in_use && first_takes_mail(overflow)) {
         end_use(overflow);
     }
     look_around(overflow);
