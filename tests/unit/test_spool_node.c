@@ -231,6 +231,20 @@ static void test_before_the_first_answer(void **state)
     assert_int_equal(node_counts(fixture).nodes, 0);
 }
 
+/* Whoever opens a spool goes on to ask the store: nothing that the first beat brings has the read lane ask beside him. */
+static void test_the_first_answer_waits_for_the_loop(void **state)
+{
+    struct fixture *fixture = *state;
+    door.answer.taken = 1;
+    door.answer.clock_ms = fixture_now(fixture) + 3600000;
+    fixture_reopen(fixture);
+    assert_int_equal(node_counts(fixture).taken, 0);
+    assert_true(spool_node_skew(fixture->spool) > 3000000);
+    watch(fixture);
+    beat(fixture);
+    assert_true(node_counts(fixture).taken > 0);
+}
+
 /* It stops when its lease is over, says so once, and goes on when it is heard again. */
 static void test_lease_is_lost(void **state)
 {
@@ -546,6 +560,7 @@ int main(void)
         TEST(test_before_the_first_answer),
         TEST(test_lease_is_lost),
         TEST(test_nobody_hears),
+        TEST(test_the_first_answer_waits_for_the_loop),
         TEST(test_it_answers),
         TEST(test_it_takes_long),
         TEST(test_taken_for_dead),
