@@ -159,9 +159,11 @@ static int ask_person(const struct cli_command *command, const struct question *
 static int ask_password(const struct cli_command *command, struct setup *setup)
 {
     int code = EX_OK;
+    char question[CLI_ASK_SIZE + 40];
+    snprintf(question, sizeof question, "3. The password of %s: ", setup->username);
     while (code == EX_OK && setup->password_file == NULL && setup->password[0] == '\0') {
-        fprintf(stderr, "3. The password of %s: ", setup->username);
-        enum cli_answer answer = cli_ask_secret(NULL, setup->password);
+        /* Asked when the terminal is quiet already: who answers at once is heard, and not shown. */
+        enum cli_answer answer = cli_ask_secret(question, setup->password);
         if (answer == CLI_ANSWER_TOO_LONG) {
             setup->password[0] = '\0';
             code =
