@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/expect.h"
 #include "cli/cli_paint.h"
@@ -20,6 +21,7 @@
 #define CALL_SECONDS    600L
 #define BUSY_TRIES      40 /* "max_requests" is shared with others */
 #define BUSY_MS         250
+#define FOLLOW_POLL_MS  1000 /* libcurl's own time-outs need a turn now and then */
 /* Of the container, the Debian package and the samples. */
 #define USUAL_SOCKET "unix:/var/lib/mailweir/admin.sock"
 
@@ -298,7 +300,7 @@ static int print_refusal(long status, struct bytes body)
                                             : 1;
 }
 
-static int perform(struct cli_api *api, const char *path, const char *body, long seconds)
+static void prepare_request(struct cli_api *api, const char *path, const char *body, long seconds)
 {
     struct buf url;
     buf_init(&url, 65536);
@@ -313,6 +315,11 @@ static int perform(struct cli_api *api, const char *path, const char *body, long
         curl_easy_setopt(api->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
         curl_easy_setopt(api->curl, CURLOPT_POSTFIELDS, body);
     }
+}
+
+static int perform(struct cli_api *api, const char *path, const char *body, long seconds)
+{
+    prepare_request(api, path, body, seconds);
     return (int)curl_easy_perform(api->curl);
 }
 
@@ -505,7 +512,31 @@ static size_t on_stream(char *data, size_t one, size_t len, void *ctx)
     return len;
 }
 
-int cli_api_follow(struct cli_api *api, const char *path, cli_api_event_fn *fn, void *ctx)
+/* What is ready on standard input is heard at once, not with the next event: keys must not feel slow. */
+static int perform_beside_keys(struct cli_api *api, cli_api_keys_fn *keys)
+{
+    struct curl_waitfd input = {.fd = STDIN_FILENO, .events = CURL_WAIT_POLLIN};
+    CURLM *multi = expect_memory(curl_multi_init());
+    int running = 1, left = 0, code = CURLE_OK;
+    curl_multi_add_handle(multi, api->curl);
+    while (curl_multi_perform(multi, &running) == CURLM_OK && running > 0) {
+        curl_multi_poll(multi, &input, keys != NULL ? 1 : 0, FOLLOW_POLL_MS, NULL);
+        if (input.revents != 0 && !keys(api->ctx)) {
+            code = CURLE_WRITE_ERROR; /* as when an event was the last one */
+            break;
+        }
+        input.revents = 0;
+    }
+    CURLMsg *message = curl_multi_info_read(multi, &left);
+    if (message != NULL && message->msg == CURLMSG_DONE) {
+        code = (int)message->data.result;
+    }
+    curl_multi_remove_handle(multi, api->curl);
+    curl_multi_cleanup(multi);
+    return code;
+}
+
+int cli_api_follow(struct cli_api *api, const char *path, cli_api_event_fn *fn, cli_api_keys_fn *keys, void *ctx)
 {
     long status = 0;
     buf_clear(&api->body);
@@ -513,7 +544,8 @@ int cli_api_follow(struct cli_api *api, const char *path, cli_api_event_fn *fn, 
     api->ctx = ctx;
     curl_easy_setopt(api->curl, CURLOPT_WRITEFUNCTION, on_stream);
     curl_easy_setopt(api->curl, CURLOPT_WRITEDATA, api);
-    int code = perform(api, path, NULL, 0);
+    prepare_request(api, path, NULL, 0);
+    int code = perform_beside_keys(api, keys);
     curl_easy_getinfo(api->curl, CURLINFO_RESPONSE_CODE, &status);
     if (status == 200 && code == CURLE_WRITE_ERROR) {
         return 0; /* it was us who ended it */

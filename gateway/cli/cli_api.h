@@ -59,8 +59,11 @@ MUST_USE int cli_api_stream(struct cli_api *api, const char *path, int (*fn)(voi
 
 /* One server-sent event; returning false ends the stream. */
 typedef bool cli_api_event_fn(void *ctx, const char *name, const char *data);
-/* Follows a live stream until it ends or fn has enough. The same results. */
-MUST_USE int cli_api_follow(struct cli_api *api, const char *path, cli_api_event_fn *fn, void *ctx);
+/* Standard input can be read, or has ended; returning false ends the stream. */
+typedef bool cli_api_keys_fn(void *ctx);
+/* Follows a live stream until it ends or one of the two has enough; keys: NULL where nobody types. The same results. */
+MUST_USE int cli_api_follow(struct cli_api *api, const char *path, cli_api_event_fn *fn, cli_api_keys_fn *keys,
+                            void *ctx);
 
 /*
  * Strings of other programs, mailbox servers above all, before they go to a terminal: what moves it or turns a line

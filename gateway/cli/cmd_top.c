@@ -84,13 +84,17 @@ static void draw_screen(struct live *live)
     cli_top_draw(live->top, stdout, size.ws_row, size.ws_col, live->colour);
 }
 
-/* False: it is the end. */
-static bool take_keys(struct live *live)
+/* The picture follows each key at once. A terminal that is ready and has nothing has gone. */
+static bool take_keys(void *ctx)
 {
+    struct live *live = ctx;
     char key;
-    bool goes_on = true;
-    while (goes_on && live->has_keys && read(STDIN_FILENO, &key, 1) == 1) {
+    bool goes_on = read(STDIN_FILENO, &key, 1) == 1 && cli_top_key(live->top, key);
+    while (goes_on && read(STDIN_FILENO, &key, 1) == 1) {
         goes_on = cli_top_key(live->top, key);
+    }
+    if (goes_on) {
+        draw_screen(live);
     }
     return goes_on;
 }
@@ -126,9 +130,6 @@ static bool on_event(void *ctx, const char *name, const char *data)
         show_state(live, value, data);
     }
     json_decref(value);
-    if (!take_keys(live)) {
-        return false;
-    }
     return !is_state || live->left == 0 || --live->left > 0;
 }
 
@@ -141,7 +142,7 @@ static int follow_events(struct live *live, const char *file)
         return EX_CONFIG;
     }
     live->top = cli_top_new();
-    int exit_code = cli_api_follow(stream, "/api/v1/events", on_event, live);
+    int exit_code = cli_api_follow(stream, "/api/v1/events", on_event, live->has_keys ? take_keys : NULL, live);
     fflush(stdout);
     cli_top_free(&live->top);
     cli_api_close(&live->api);

@@ -84,7 +84,7 @@ static int follow_trace(struct cli_api *api, const struct options *options, cons
     fprintf(stderr, "trace %" PRId64 " runs for %" PRId64 " s, up to %" PRId64 " octets; Ctrl-C ends it\n", watch.id,
             (int64_t)json_integer_value(json_object_get(trace, "seconds_left")),
             (int64_t)json_integer_value(json_object_get(trace, "octets_left")));
-    int exit_code = cli_api_follow(api, "/api/v1/events", on_event, &watch);
+    int exit_code = cli_api_follow(api, "/api/v1/events", on_event, NULL, &watch);
     if (is_interrupted()) {
         char path[80];
         json_t *body = json_object(), *answer = NULL;

@@ -25,7 +25,9 @@ class Screen:
             if part in ("\x1b[?1049h", "\x1b[?1049l"):
                 self.other = part.endswith("h")
             elif part == "\x1b[H":
-                self.lines, self.last = [""], self.lines
+                self.lines = [""]
+            elif part == "\x1b[J":  # the end of a picture
+                self.last = self.lines
             elif part and not part.startswith("\x1b"):
                 first, *more = part.split("\r\n")
                 self.lines = self.lines or [""]
@@ -35,7 +37,8 @@ class Screen:
 
 @contextlib.contextmanager
 def top(gateway, rows=40, columns=120):
-    """mailweir top on a terminal of this size; gives a function that waits until a whole picture has all of its words, and returns that."""
+    """mailweir top on a terminal of this size; gives a function that waits until a whole picture has all of its words, and returns that; its
+    press() types, its ended() waits for the program."""
     main, side = pty.openpty()
     fcntl.ioctl(main, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     process = subprocess.Popen([MAILWEIR, "top"], stdin=side, stdout=side, stderr=side,
@@ -52,6 +55,8 @@ def top(gateway, rows=40, columns=120):
         return wait(lambda: picture(*words), "a picture with " + ", ".join(words))
 
     wait_for.now = picture
+    wait_for.press = lambda keys: os.write(main, keys)
+    wait_for.ended = lambda: process.wait(30)
     try:
         yield wait_for
     finally:

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -208,4 +209,22 @@ def test_top_tells_what_cannot_be_filed(world):
         assert "empty in" not in shown and max(map(len, shown.splitlines())) <= 80, shown
         shown = wait(lambda: (found := picture_now("x upstream_failed nowhere")) and re.search(r" [1-9]\d*x upstream_failed nowhere", found) and found, "a count")
         assert len(re.findall("upstream_failed nowhere", shown)) == 1, shown
+    gateway.stop()
+
+
+def test_top_hears_keys_at_once(world):
+    """Also while nothing comes from the gateway, which stands still here: the picture follows the key, and q ends it."""
+    gateway = world.mailweir(None).start()
+    with top(gateway) as picture:
+        picture("UPSTREAM")
+        os.kill(gateway.process.popen.pid, signal.SIGSTOP)
+        try:
+            picture.press(b"?")
+            picture("show or hide this help")
+            picture.press(b"?")
+            picture("UPSTREAM")
+            picture.press(b"q")
+            assert picture.ended() == 0
+        finally:
+            os.kill(gateway.process.popen.pid, signal.SIGCONT)
     gateway.stop()
