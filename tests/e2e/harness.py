@@ -122,6 +122,17 @@ class Certificates:
                       "-extfile", extensions, "-out", certificate)
         return certificate, key
 
+    def make_for_seconds(self, file, seconds):
+        """(certificate, key) that expire so soon; "openssl x509" knows days alone."""
+        certificate, key = self.make(file)
+        rules, until = self.folder / "ca.cnf", time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + seconds))
+        (self.folder / "ca.index").write_text("")
+        rules.write_text(f"[ca]\ndefault_ca = it\n[it]\ndatabase = {self.folder}/ca.index\nnew_certs_dir = {self.folder}\n"
+                         "rand_serial = yes\ndefault_md = sha256\npolicy = any\n[any]\ncommonName = supplied\n")
+        self._openssl("ca", "-batch", "-notext", "-config", rules, "-cert", self.ca, "-keyfile", self.ca_key, "-in", self.folder / f"{file}.csr",
+                      "-extfile", self.folder / f"{file}.ext", "-startdate", "20260101000000Z", "-enddate", until, "-out", certificate)
+        return certificate, key
+
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 libc = ctypes.CDLL(None)

@@ -216,6 +216,35 @@ def test_a_listeners_certificate_expires(world):
     see(world, 6)
 
 
+def test_a_listeners_certificate_expires_meanwhile(world):
+    """Nothing is read again when the day comes: it is seen all the same, mail is taken on, and a new file ends it."""
+    gateway = world.mailweir(None)
+    pair = world.certificates.make_for_seconds("short", 100000)
+    gateway.configuration["listeners"][0]["tls"] = {"mode": "starttls", "certificate": str(pair[0]), "key": str(pair[1])}
+    gateway.start()
+    admin, about = Admin(gateway), "certificate of the listener apps "
+
+    def seen():
+        return {one["about"]: one for one in admin.get("/api/v1/status").json["attention"] if one["about"].startswith(about)}
+
+    assert "expires in 1 day:" in wait(lambda: seen().get(about + "expires"), "a certificate that expires")["text"]
+    # As soon as this machine can: what has expired before it is read is refused.
+    for seconds in (2, 10, 50, 250):
+        world.certificates.make_for_seconds("short", seconds)
+        if gateway.run("reload")[0] == 0:
+            break
+    one = wait(lambda: seen().get(about + "expired"), "a certificate that has expired", 300)
+    assert one["severity"] == "trouble" and "the certificate of the listener \"apps\" has expired: renew the certificate" in one["text"], one
+    assert about + "expires" not in seen() and one["text"] in " ".join(gateway.run("status")[1].split()), one
+    [left] = re.findall(r'^mailweir_listener_certificate_expiry_seconds{listener="apps"} (\S+)', admin.get("/metrics").text, re.M)
+    assert float(left) <= 0, left
+    wait(lambda: [event for event in gateway.events("attention") if event["about"] == about + "expired"], "a line of the log")
+    gateway.send(message("taken on"))
+    world.certificates.make("short")
+    wait(lambda: not seen(), "the new certificate")
+    gateway.stop()
+
+
 def test_a_servers_certificate_expires(world):
     see(world, 7)
 
