@@ -239,6 +239,8 @@ static void take_facts(struct commit_job *commit, const struct spool_stage *stag
     add->sender = expect_memory(arena_text(commit->names, envelope->from));
     add->message_id = arena_text(commit->names, envelope->message_id);
     add->received_ms = envelope->received_ms;
+    int64_t age_ms = net_wall(stage->spool->loop) - envelope->received_ms;
+    add->age_ms = age_ms > 0 ? (uint64_t)age_ms : 0; /* a clock that was put back makes nothing younger than new */
     add->unique = stage->unique;
     add->once_ms = stage->window_ms;
     add->waits_ms = stage->waits_ms;

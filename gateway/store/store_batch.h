@@ -39,10 +39,12 @@ enum store_op_kind {
 struct store_add {
     const char *id, *sender;
     const char *message_id; /* or NULL */
-    int64_t received_ms;    /* as the envelope says, by the clock of who took it: once_ms alone is counted from it */
+    int64_t received_ms;    /* as the envelope says, by the clock of who took it */
+    uint64_t age_ms;        /* since then, by the same clock */
     bool unique;
-    /* Recognise the same print and body that came in the last so many milliseconds, unless a delivery of it was
-     * dropped; 0: do not. */
+    /* Recognise the same print and body that was received in the so many milliseconds before this one, unless a
+     * delivery of it was dropped; 0: do not. A store that several nodes share counts by its own clock, back by age_ms:
+     * theirs may be wrong. */
     uint64_t once_ms;
     /* Its sender waits for an answer: one that came in the last so many milliseconds, and whose sender has not HEARD,
      * is this one; 0: nobody waits. */

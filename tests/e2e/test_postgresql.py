@@ -52,7 +52,7 @@ def test_databases_that_are_refused(world):
     server.sql("DROP TABLE orders")
 
     status, out, err = gateway.run("spool", "migrate")
-    assert status == 0 and "version 3" in out, (out, err)
+    assert status == 0 and "version 4" in out, (out, err)
     status, out, err = gateway.run("spool", "migrate")
     assert status == 0 and "nothing to do" in out, (out, err)
     server.sql("INSERT INTO mailweir.version (number) VALUES (4711)")
@@ -92,16 +92,23 @@ STEPS = sorted((ROOT / "gateway/store/postgresql").glob("schema_*.sql"))
 def back_to(server, database, version):
     """The tables become those of an earlier mailweir, with the mail that is in them."""
     kept = ("message", "delivery", "body")
+
+    def back(table):
+        columns = ", ".join(row[0] for row in server.sql(
+            f"SELECT attname FROM pg_attribute WHERE attrelid = 'mailweir.{table}'::regclass AND attnum > 0", database))
+        return f"INSERT INTO mailweir.{table} ({columns}) SELECT {columns} FROM kept.{table}"
+
     server.sql("CREATE SCHEMA kept; " + "; ".join(f"CREATE TABLE kept.{table} AS TABLE mailweir.{table}" for table in kept)
                + "; DROP SCHEMA mailweir CASCADE; CREATE SCHEMA mailweir", database)
     for step in STEPS[:version]:
         server.sql("SET search_path = mailweir; " + step.read_text(), database)
-    server.sql("; ".join(f"INSERT INTO mailweir.{table} SELECT * FROM kept.{table}" for table in kept) + "; DROP SCHEMA kept CASCADE", database)
+    server.sql("; ".join(back(table) for table in kept) + "; DROP SCHEMA kept CASCADE", database)
 
 
 def test_tables_of_an_earlier_version(world):
-    """Refused until they are migrated, which waits for nodes that do not know the new ones; what waited is filed."""
+    """Refused until they are migrated, which waits for nodes that cannot go on with the new ones; what waited is filed."""
     dovecot = world.dovecot()
+    least = 3  # of which nodes go on with the tables of now
     for version in range(1, len(STEPS)):
         gateway = world.mailweir(dovecot, name=f"from{version}")
         database = f"of{version}"
@@ -114,11 +121,12 @@ def test_tables_of_an_earlier_version(world):
         refuses_to_start(gateway, f"has version {version}, older than {len(STEPS)}", "mailweir spool migrate")
         server.sql("INSERT INTO mailweir.node (name, lease_until) VALUES ('old', now() + interval '1 h'); "
                    "INSERT INTO mailweir.fence SELECT epoch FROM mailweir.node", database)
-        status, _, err = gateway.run("spool", "migrate")
-        assert status != 0 and "1 node" in err and "mailweir drain" in err, (status, err)
-        assert server.sql("SELECT max(number) FROM mailweir.version", database) == [[str(version)]]
-        server.sql("DELETE FROM mailweir.fence", database)
         status, out, err = gateway.run("spool", "migrate")
+        if version < least:
+            assert status != 0 and "1 node" in err and "mailweir drain" in err, (status, err)
+            assert server.sql("SELECT max(number) FROM mailweir.version", database) == [[str(version)]]
+            server.sql("DELETE FROM mailweir.fence", database)
+            status, out, err = gateway.run("spool", "migrate")
         assert status == 0 and f"version {len(STEPS)}" in out, (out, err)
         gateway.start()
         wait(lambda version=version: dovecot.count() == version, "the message that waited")

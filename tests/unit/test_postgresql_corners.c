@@ -477,6 +477,110 @@ static void test_upload_breaks(void **state)
         0);
 }
 
+/* ---- who ends another ---- */
+
+static PGconn *connect_too(void)
+{
+    PGconn *other = PQconnectdb(place);
+    assert_int_equal(PQstatus(other), CONNECTION_OK);
+    PQclear(PQexec(other, "SET search_path TO mailweir"));
+    return other;
+}
+
+static void do_well(PGconn *with, const char *sql)
+{
+    PGresult *result = PQexec(with, sql);
+    assert_true(PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK);
+    PQclear(result);
+}
+
+/* A piece of a body that the server is just writing when the node of it is ended stays behind nowhere. */
+static void test_piece_at_the_end(void **state)
+{
+    (void)state;
+    PGconn *writer = connect_too(), *heir = connect_too();
+    say("INSERT INTO node (epoch, name, lease_until) OVERRIDING SYSTEM VALUE VALUES (1000001, 'gone', now())");
+    say("INSERT INTO upload VALUES (1000002, 1000001)");
+    do_well(writer, "BEGIN");
+    do_well(writer, "INSERT INTO body SELECT 1000002, 0, 'piece' FROM upload WHERE body = 1000002 FOR KEY SHARE");
+    assert_int_equal(PQsendQuery(heir, "SELECT take_over(1000001, 0)"), 1);
+    until("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%take_over(1000001%'");
+    do_well(writer, "COMMIT");
+    PGresult *taken = PQgetResult(heir);
+    assert_int_equal(PQresultStatus(taken), PGRES_TUPLES_OK);
+    PQclear(taken);
+    PQfinish(heir);
+    PQfinish(writer);
+    assert_int_equal(ask_server("SELECT count(*) FROM upload"), 0);
+    assert_int_equal(ask_server("SELECT count(*) FROM body"), 0);
+    say("DELETE FROM node WHERE epoch = 1000001");
+}
+
+/* And none is begun behind that end. */
+static void test_upload_of_the_ended(void **state)
+{
+    struct fault fault = FAULT_INIT;
+    char part[10];
+    (void)state;
+    say("DELETE FROM fence");
+    struct store_upload *upload = upload_large(LARGE);
+    assert_int_equal(store->ops->upload_read(upload, 0, part, sizeof part, &fault), -1);
+    assert_string_equal(fault.code, "ended");
+    store->ops->upload_free(store, &upload, false);
+    assert_int_equal(ask_server("SELECT count(*) FROM upload"), 0);
+}
+
+/* ---- what a sender sends again ---- */
+
+#define MINUTES(n) ((int64_t)(n)*60000)
+
+/* One that was received so long ago, by a node whose clock is ahead by so much: whether it is known. */
+static bool is_known_within(const char *id, int64_t ahead_ms, int64_t age_ms, int64_t once_ms)
+{
+    struct store_row mine;
+    struct store_op op = adding(id, bytes_of("again"), &mine);
+    op.add.received_ms += ahead_ms - age_ms;
+    op.add.age_ms = (uint64_t)age_ms;
+    op.add.once_ms = (uint64_t)once_ms;
+    op.add.print = 77;
+    assert_int_equal(commit(&op), STORE_COMMITTED);
+    assert_false(fault_is_set(&op.fault));
+    return op.add.twin[0] != '\0';
+}
+
+/* It is known within its time by the server's clock, whatever that of the node shows that took the first. */
+static void test_clocks_of_nodes(void **state)
+{
+    static const int64_t aheads[] = {0, MINUTES(300), MINUTES(-300)};
+    (void)state;
+    for (size_t i = 0; i < sizeof aheads / sizeof aheads[0]; i++) {
+        say("DELETE FROM delivery; DELETE FROM message; DELETE FROM body");
+        assert_false(is_known_within("first", aheads[i], MINUTES(20), MINUTES(10)));
+        assert_true(is_known_within("soon", 0, MINUTES(12), MINUTES(10))); /* it was elsewhere meanwhile, too */
+        assert_false(is_known_within("late", 0, MINUTES(5), MINUTES(10)));
+        assert_true(is_known_within("after", aheads[i], 0, MINUTES(30)));
+    }
+    /* Of before there was such a time the node's is what there is. */
+    say("UPDATE message SET taken_ms = NULL");
+    assert_true(is_known_within("upgraded", 0, 0, MINUTES(400)));
+    assert_false(is_known_within("forgotten", 0, 0, MINUTES(4)));
+}
+
+/* As a node of version 3 says it: what it takes is told from what comes again like all else. */
+static void test_nodes_of_before(void **state)
+{
+    (void)state;
+    int64_t epoch = ask_server("SELECT max(epoch) FROM fence");
+    for (int i = 0; i < 2; i++) {
+        say("SELECT * FROM add_message(%lld, 'old%d', 'a@x', NULL, 7, false, 60000, 0, 77, '{}', 'again', 0, 5, 12, "
+            "'{1}',"
+            " '{0}', '{corp}', '{INBOX}', '{r}', '{other}', '{5}', '{f}', '{\"\"}', '{f}', '{\"{}\"}')",
+            (long long)epoch, i);
+    }
+    assert_int_equal(ask_server("SELECT count(*) FROM message"), 1);
+    assert_int_equal(ask_server("SELECT (taken_ms = now_ms() AND received_ms = 7)::int FROM message"), 1);
+}
+
 /* ---- damage ---- */
 
 static struct store_damage found;
@@ -785,11 +889,23 @@ int main(int argc, char **argv)
     need_server(SOURCE_DIR, argv, argc);
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_clocks),          TEST(test_settings),   TEST(test_standbys),
-        TEST(test_versions),        TEST(test_foreign),    TEST(test_rights),
-        TEST(test_nodes_that_live), TEST(test_large_body), TEST(test_upload_breaks),
-        TEST(test_damage),          TEST(test_mend),       TEST(test_unreadable),
+        TEST(test_clocks),
+        TEST(test_settings),
+        TEST(test_standbys),
+        TEST(test_versions),
+        TEST(test_foreign),
+        TEST(test_rights),
+        TEST(test_nodes_that_live),
+        TEST(test_large_body),
+        TEST(test_upload_breaks),
+        TEST(test_damage),
+        TEST(test_mend),
+        TEST(test_unreadable),
         TEST(test_each_step),
+        TEST(test_piece_at_the_end),
+        TEST(test_upload_of_the_ended),
+        TEST(test_clocks_of_nodes),
+        TEST(test_nodes_of_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,7 +52,7 @@ static bool is_twin(struct model *model, const struct model_message *message, co
 {
     return message->print == add->print && message->body_len == add->place.body_len &&
            message->body_sum == add->place.body_sum &&
-           message->received_ms >= model_now(model) - (int64_t)add->once_ms &&
+           message->taken_ms >= model_now(model) - (int64_t)(add->age_ms + add->once_ms) &&
            count_states(message, 1u << STORE_STATE_DROPPED) == 0;
 }
 
@@ -154,6 +154,7 @@ static void add_message(struct model *model, struct store_op *op)
     model_set_text(&message->sender, add->sender);
     message->message_id = add->message_id == NULL ? NULL : expect_strdup(add->message_id);
     message->received_ms = add->received_ms;
+    message->taken_ms = model_now(model) - (int64_t)add->age_ms;
     message->settled_ms = add->count == 0 ? model_now(model) : 0;
     message->print = add->once_ms + add->waits_ms == 0 ? 0 : add->print;
     message->unheard_ms = add->waits_ms > 0 ? model_now(model) : 0;

@@ -46,6 +46,7 @@ struct model_message {
     uint64_t seq;
     char *id, *sender, *message_id; /* message_id: or NULL */
     int64_t received_ms, settled_ms;
+    int64_t taken_ms;   /* when it was received, by the store's clock */
     int64_t unheard_ms; /* since when its sender waits to hear that all have it; 0: he does not */
     uint64_t print, body_sum;
     uint64_t body_len;

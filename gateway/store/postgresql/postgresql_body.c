@@ -159,20 +159,31 @@ struct store_upload *postgresql_upload(struct store *store)
     return upload;
 }
 
+static void tell_ended(struct fault *fault)
+{
+    fault_set(fault, FAULT_LOCAL, "ended", "postgresql",
+              "another node took this one for dead and removed the message that was on its way");
+}
+
 static int begin_upload(struct store_upload *upload, struct fault *fault)
 {
     struct arena *arena = arena_new(1000);
     struct postgresql_values values = postgresql_values_new(arena);
     postgresql_add_number(&values, (int64_t)atomic_load(&upload->pg->epoch));
-    PGresult *result =
-        postgresql_ask(&upload->pg->uploader, "INSERT INTO upload VALUES (nextval('body_seq'), $1) RETURNING body",
-                       &values, false, fault);
+    /* Behind the end of our epoch nobody would remove it. */
+    PGresult *result = postgresql_ask(&upload->pg->uploader,
+                                      "INSERT INTO upload SELECT nextval('body_seq'), epoch FROM fence"
+                                      " WHERE epoch = $1 FOR KEY SHARE RETURNING body",
+                                      &values, false, fault);
     arena_free(&arena);
-    if (result != NULL) {
+    bool is_gone = result != NULL && PQntuples(result) == 0;
+    if (is_gone) {
+        tell_ended(fault);
+    } else if (result != NULL) {
         upload->body = (uint64_t)postgresql_number_at(result, 0, 0);
     }
     PQclear(result);
-    return result == NULL ? -1 : 0;
+    return result == NULL || is_gone ? -1 : 0;
 }
 
 /* The first `len` octets that wait go up as a piece. */
@@ -196,8 +207,7 @@ static int send_piece(struct store_upload *upload, size_t len, struct fault *fau
     bool is_gone = result != NULL && strcmp(PQcmdTuples(result), "1") != 0;
     PQclear(result);
     if (is_gone) {
-        fault_set(fault, FAULT_LOCAL, "ended", "postgresql",
-                  "another node took this one for dead and removed the message that was on its way");
+        tell_ended(fault);
     }
     if (result == NULL || is_gone) {
         return -1;

@@ -85,6 +85,7 @@ static int send_add(struct postgresql *pg, struct store_op *op, struct fault *fa
     postgresql_add_text(&values, add->sender);
     postgresql_add_text(&values, add->message_id);
     postgresql_add_number(&values, add->received_ms);
+    postgresql_add_number(&values, (int64_t)add->age_ms);
     postgresql_add_truth(&values, add->unique);
     postgresql_add_number(&values, (int64_t)add->once_ms);
     postgresql_add_number(&values, (int64_t)add->waits_ms);
@@ -98,7 +99,7 @@ static int send_add(struct postgresql *pg, struct store_op *op, struct fault *fa
     add_rows(&values, add);
     return postgresql_op_send(pg, op, 0,
                               "SELECT * FROM add_message($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
-                              " $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)",
+                              " $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)",
                               &values, fault);
 }
 
