@@ -37,6 +37,12 @@ uint64_t outage_print(struct bytes name)
     return print_on(PRINT_BEGIN, name) | 1;
 }
 
+uint64_t outage_message(struct bytes delivery)
+{
+    ptrdiff_t dot = bytes_find_octet(delivery, '.');
+    return outage_print(dot < 0 ? delivery : bytes_slice(delivery, 0, (size_t)dot));
+}
+
 unsigned outage_failures(const struct outage *outage)
 {
     unsigned sum = 0;

@@ -64,6 +64,8 @@ struct outage {
 void outage_init(struct outage *outage, struct backoff pace);
 /* A number of a name. Never 0. */
 uint64_t outage_print(struct bytes name);
+/* Of a message, by the id of one of its deliveries, "message.number": its octets are the same in each folder. */
+uint64_t outage_message(struct bytes delivery);
 
 /* The account failed as a whole. hard: see above. Of several failures at once the first counts; the longest pause that
  * the server asked for counts always. */

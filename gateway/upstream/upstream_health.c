@@ -201,7 +201,7 @@ static void on_refused(struct upstream_connection *connection, struct imapc_resu
     struct bytes folder = bytes_of(connection->task->folder->name);
     const struct outage_refusal refusal = {.fault = &result->fault,
                                            .general = result->general,
-                                           .message = outage_print(bytes_of(append->id)),
+                                           .message = outage_message(bytes_of(append->id)),
                                            .sender =
                                                outage_print(bytes_of(append->sender != NULL ? append->sender : "")),
                                            .folder = folder};
@@ -236,6 +236,6 @@ void upstream_health_result(struct upstream_connection *connection, struct imapc
     } else if (refused && imapc_engine_is_ready(connection->engine)) {
         on_refused(connection, result);
     } else if (fault_is_set(&result->fault)) {
-        connection->killer = outage_print(bytes_of(task->appends[0]->id));
+        connection->killer = outage_message(bytes_of(task->appends[0]->id));
     }
 }

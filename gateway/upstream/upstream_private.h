@@ -210,7 +210,7 @@ struct upstream_connection {
     bool leaving;         /* we have said goodbye */
     uint64_t parts_until; /* it waits so long for the server to close; 0: it does not */
     bool parted;          /* and need not any more */
-    uint64_t killer;      /* outage_print() of the message that it ended over; 0: none */
+    uint64_t killer;      /* outage_message() of what it ended over; 0: none */
     uint64_t words;       /* outage_words() of the last refusal */
     unsigned alike;       /* refusals in a row in these words */
     bool asking;          /* a body is asked for: an answer from inside the call is taken up there */

@@ -82,6 +82,26 @@ def test_one_message_ends_sessions(world):
     gateway.stop()
 
 
+def test_one_message_ends_sessions_in_each_of_its_folders(world):
+    """Its deliveries are one message: nothing else is filed between them, and the account is innocent all the same."""
+    boxes = ["INBOX", "One", "Two"]
+    fake = FakeImap(world, fault=lambda step, session, **facts:
+                    "cut" if step == "append-end" and any(b"poison" in item[0] for item in facts["items"]) else None)
+    for box in boxes:
+        fake.folder(box, create=True)
+    rules = [{"name": "all", "then": [{"fileinto": {"upstream": "corp", "folder": box}} for box in boxes] + [{"stop": True}]}]
+    gateway = gateway_for(world, fake, connections=1)
+    gateway.rules = rules
+    gateway.start()
+    gateway.send(message("poison"))
+    wait(lambda: {event["folder"] for event in gateway.events("deferred") if event["during"] == "append"} == set(boxes), "tried in each folder")
+    wait(lambda: len(gateway.events("deferred")) >= 9, "tried again")
+    gateway.send(message("fine"))
+    wait(lambda: len(gateway.events("filed")) == 3, "the other is filed")
+    assert not failures(gateway, "sessions"), gateway.events("upstream_failed")
+    gateway.stop()
+
+
 def refusing(count, words, **conditions):
     """A fault: so many APPENDs are refused in these words."""
     left = [count]

@@ -180,6 +180,22 @@ static void one_message_that_kills_sessions(void **state)
     assert_false(outage.down);
 }
 
+/* A message that ends sessions ends one for each of its folders. */
+static void deliveries_of_one_message_are_one(void **state)
+{
+    (void)state;
+    begin();
+    uint64_t first = outage_message(bytes_of("01KDVDPD84KRZZ.1"));
+    uint64_t other = outage_message(bytes_of("01KDVDPD84KRZZ.12"));
+    assert_int_equal(first, other);
+    assert_int_equal(outage_message(bytes_of("01KDVDPD84KRZZ")), first);
+    assert_int_not_equal(outage_message(bytes_of("01KDVDPD84KRZY.1")), first);
+    for (uint64_t now = 0; now < 50; now++) {
+        assert_false(session(now, now % 2 == 0 ? first : other, false, 50));
+    }
+    assert_false(outage.down);
+}
+
 static void sessions_that_end_behind_the_login(void **state)
 {
     (void)state;
@@ -417,6 +433,7 @@ int main(void)
         cmocka_unit_test(a_login_ends_what_it_can),
         cmocka_unit_test(sessions_that_file_nothing),
         cmocka_unit_test(one_message_that_kills_sessions),
+        cmocka_unit_test(deliveries_of_one_message_are_one),
         cmocka_unit_test(sessions_that_end_behind_the_login),
         cmocka_unit_test(the_same_words_for_many),
         cmocka_unit_test(one_sender_takes_more),
