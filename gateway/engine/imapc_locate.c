@@ -290,17 +290,27 @@ void imapc_fetch_reply(struct imapc_engine *engine, const struct imap_reply *rep
     next_window(engine);
 }
 
-static void take_found(struct imapc_engine *engine, struct bytes fields, uint32_t uid)
+/* Without the line ends that some server puts in front: the field would stand behind the section's end. */
+static struct bytes without_blank_lines(struct bytes fields)
+{
+    while (fields.len > 0 && (fields.ptr[0] == '\r' || fields.ptr[0] == '\n')) {
+        fields = bytes_from(fields, 1);
+    }
+    return fields;
+}
+
+/* The message that is wanted, if the field is its. The first one counts: what stands behind it is the message's own,
+ * and may be anybody's words. */
+static struct imapc_wanted *wanted_of(const struct imapc_locating *locate, struct bytes fields)
+{
+    struct mail_header_field field;
+    return mail_header_find(fields, MAIL_ID_FIELD, &field) == 1 ? map_get(locate->index, bytes_trim(field.value))
+                                                                : NULL;
+}
+
+static void take_found(struct imapc_engine *engine, struct imapc_wanted *wanted, uint32_t uid)
 {
     struct imapc_locating *locate = &engine->locate;
-    struct mail_header_field field;
-    if (mail_header_find(fields, MAIL_ID_FIELD, &field) != 1) {
-        return;
-    }
-    struct imapc_wanted *wanted = map_get(locate->index, bytes_trim(field.value));
-    if (wanted == NULL) {
-        return;
-    }
     bool is_missing = wanted->uid == 0 && wanted->elsewhere == NULL;
     locate->missing -= is_missing;
     if (engine->phase != IMAPC_PHASE_FETCH) {
@@ -323,11 +333,16 @@ static void take_message(struct imapc_engine *engine, uint32_t number, struct by
     }
     locate->answered[at / 8] |= (uint8_t)(1u << at % 8);
     locate->answers++;
+    fields = without_blank_lines(fields);
+    struct imapc_wanted *wanted = wanted_of(locate, fields);
+    bool is_cut = fields.len > 0 && fields.ptr[fields.len - 1] != '\n'; /* whose id it is, the rest would tell */
     if (engine->phase == IMAPC_PHASE_FETCH) {
         locate->lowest = uid < locate->lowest ? uid : locate->lowest;
-        locate->uids[at] = uid;
+        locate->uids[at] = wanted == NULL && is_cut ? 0 : uid;
     }
-    take_found(engine, fields, uid);
+    if (wanted != NULL) {
+        take_found(engine, wanted, uid);
+    }
 }
 
 /* The server has no field for it, and says so: a damaged message, of which no later look will show more. It is there,

@@ -1,6 +1,7 @@
 """Doubt with servers that say or do odd things over it, each with an upstream of its own: the message is found, or sent again with a note; never a second copy without one,
 and never none."""
 import json
+import re
 
 from fake_imap import FakeImap, Session
 from harness import message, wait
@@ -176,6 +177,32 @@ class Unreadable(Odd):
         fill(self.fake, 3)
 
 
+class Fields(Session):
+    """What FETCH tells of the fields is not what lies there: told = (octets) -> octets."""
+
+    def send(self, data):
+        found = isinstance(data, bytes) and re.match(rb"(?s)(.* )\{\d+\}\r\n(.*)\)\r\n$", data)
+        if found:
+            fields = self.fake.odd.told(found.group(2))
+            data = b"%s{%d}\r\n%s)\r\n" % (found.group(1), len(fields), fields)
+        super().send(data)
+
+
+class FieldIsCut(Odd):
+    """It shows the beginning of the field: that may be the one or another."""
+    copies, notes, session = 2, ("possible_duplicate",), Fields
+
+    def told(self, fields):
+        return fields[:25]
+
+
+class BlankLineInFront(Odd):
+    session = Fields
+
+    def told(self, fields):
+        return b"\r\n" + fields
+
+
 class NoBound(Odd):
     """It tells UIDNEXT nowhere any more."""
     kept, notes = False, ("possible_duplicate",)
@@ -303,7 +330,7 @@ class BeginsWithBody(Odd):
     prefix = b"\r\n"
 
 
-KINDS = [BeginsWithBlank, BeginsWithTab, BeginsWithIds, BeginsWithBody, OtherValidityInOk, OtherValidityInOkAndGone, UidOfAnotherFolder, SetBack, SameUidTwice, Noise, LostInTheLook, PuzzledInTheLook, RefusesTheLook, ForgetsTheLook, NotSelectable, Unreadable, NoBound, SameUidAgain,
+KINDS = [BeginsWithBlank, BeginsWithTab, BeginsWithIds, BeginsWithBody, OtherValidityInOk, OtherValidityInOkAndGone, UidOfAnotherFolder, SetBack, SameUidTwice, Noise, LostInTheLook, PuzzledInTheLook, RefusesTheLook, ForgetsTheLook, NotSelectable, Unreadable, FieldIsCut, BlankLineInFront, NoBound, SameUidAgain,
          ExpungedInTheLook, RefusedAndKept, RefusedAsLockedAndKept, RefusedAsBusyAndKept, RefusedForAFlagAndKept, RefusedForAFlagAsBadAndKept, RefusedForAFlag,
          RefusedForUnavailableAndKept, RefusedForServerbugAndKept, RefusedForALockAndKept,
          RefusedForALimitAndKept, RefusedForHasteAndKept, RefusedForConnectionsAndKept, FewerUids]
