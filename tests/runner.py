@@ -228,6 +228,28 @@ def run(test):
     return process.returncode, output
 
 
+class Processors:
+    """Whether they have time left. Many tests wait for a deadline of the program's, and are not to keep others from running meanwhile."""
+    IDLE, EVERY = 0.25, 1.0  # that share of the time, over so many seconds or more
+
+    def __init__(self):
+        self.guard, self.asked, self.last = threading.Lock(), time.monotonic(), self.read()
+
+    @staticmethod
+    def read():
+        """(all of the time, what of it was nobody's) so far; what waits for a disk has that disk busy."""
+        fields = [int(field) for field in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        return sum(fields), fields[3]
+
+    def have_time(self):
+        """True for one of those who ask, then not before what it began with the time shows."""
+        with self.guard:
+            if time.monotonic() - self.asked < self.EVERY:
+                return False
+            before, self.last, self.asked = self.last, self.read(), time.monotonic()
+            return self.last[1] - before[1] > self.IDLE * (self.last[0] - before[0])
+
+
 class Queue:
     """Works, each a list of tests that run one after the other; a work can be had when the build that it needs is there."""
 
@@ -235,8 +257,13 @@ class Queue:
         self.works, self.built, self.under_way = works, {None}, 0
         self.changed = threading.Condition()
 
-    def take(self):
-        """The first that can begin, or None when there will be none any more."""
+    def take(self, may_begin=lambda: True):
+        """The first that can begin, when it may, or None when there will be none any more."""
+        while not may_begin():
+            with self.changed:
+                if not self.works:
+                    return None
+                self.changed.wait(Processors.EVERY)
         with self.changed:
             while True:
                 for work in self.works:
@@ -280,8 +307,8 @@ def works_of(tests):
 
 
 def run_all(tests, jobs, counts):
-    """The tests that failed, each with the last line that it said."""
-    queue, failures, telling = Queue(works_of(tests)), [], threading.Lock()
+    """The tests that failed, each with the last line that it said. So many at a time; twice as many while the processors have time left."""
+    queue, failures, telling, processors = Queue(works_of(tests)), [], threading.Lock(), Processors()
 
     def work_on(work):
         for test in work:
@@ -291,12 +318,12 @@ def run_all(tests, jobs, counts):
             if test.lane == "build" and status == 0:
                 queue.is_built(test.build)
 
-    def worker():
-        while (work := queue.take()) is not None:
+    def worker(may_begin):
+        while (work := queue.take(may_begin)) is not None:
             work_on(work)
             queue.end()
 
-    workers = [threading.Thread(target=worker) for _ in range(jobs)]
+    workers = [threading.Thread(target=worker, args=(may_begin,)) for may_begin in [lambda: True] * jobs + [processors.have_time] * jobs]
     for thread in workers:
         thread.start()
     for thread in workers:
