@@ -39,6 +39,9 @@ struct worker {
     struct net_lane *lane;
     pthread_t thread;
     bool is_light;
+    /* Of its own, so that a job wakes one thread: it would cost a wide lane more than the job to wake them all. */
+    pthread_cond_t called;
+    bool is_idle; /* under the mutex: it sleeps, and nobody has called it yet */
 };
 
 struct net_lane {
@@ -53,7 +56,7 @@ struct net_lane {
     bool freed;        /* the loop's: by one of the done functions; the memory lives until the handle has closed */
 
     pthread_mutex_t mutex; /* guards what follows */
-    pthread_cond_t to_thread, to_loop;
+    pthread_cond_t to_loop;
     struct list queued, finished;
     struct account groups[ACCOUNTS], members[ACCOUNTS];
     unsigned chosen;
@@ -115,6 +118,30 @@ static struct job *choose_job(struct worker *worker)
     return best;
 }
 
+/* Who sleeps and may do this job, the light one last; NULL when there is none: then whoever is busy sees it next. Under
+ * the mutex. */
+static struct worker *choose_idle(struct net_lane *lane, const struct job *job)
+{
+    for (size_t i = 0; i < lane->worker_count; i++) {
+        struct worker *worker = &lane->workers[i];
+        if (worker->is_idle && (!worker->is_light || is_light(lane, job, uv_hrtime() / 1000))) {
+            worker->is_idle = false;
+            return worker;
+        }
+    }
+    return NULL;
+}
+
+/* Who is called for what is left when a job was taken: perhaps that was not the one for which its worker was called. */
+static struct worker *choose_for_rest(struct net_lane *lane)
+{
+    struct worker *idle = NULL;
+    for (struct list *link = lane->queued.next; idle == NULL && link != &lane->queued; link = link->next) {
+        idle = choose_idle(lane, LIST_ITEM(link, struct job, link));
+    }
+    return idle;
+}
+
 static void charge(struct net_lane *lane, const struct job *job, uint64_t used_us)
 {
     uint64_t now = uv_hrtime() / 1000;
@@ -124,6 +151,14 @@ static void charge(struct net_lane *lane, const struct job *job, uint64_t used_u
 
 /* ---- the threads ---- */
 
+/* Without the mutex, or it would wake only to wait for that. */
+static void call_worker(struct worker *idle)
+{
+    if (idle != NULL) {
+        pthread_cond_signal(&idle->called);
+    }
+}
+
 /* The next job, waited for; NULL when the lane ends and nothing is queued. */
 static struct job *take_queued(struct worker *worker)
 {
@@ -131,9 +166,13 @@ static struct job *take_queued(struct worker *worker)
     struct job *job;
     pthread_mutex_lock(&lane->mutex);
     while ((job = choose_job(worker)) == NULL && !lane->ending) {
-        pthread_cond_wait(&lane->to_thread, &lane->mutex);
+        worker->is_idle = true;
+        pthread_cond_wait(&worker->called, &lane->mutex);
     }
+    worker->is_idle = false;
+    struct worker *idle = choose_for_rest(lane);
     pthread_mutex_unlock(&lane->mutex);
+    call_worker(idle);
     return job;
 }
 
@@ -203,6 +242,7 @@ static void start_threads(struct net_lane *lane)
     for (unsigned i = 0; i < lane->worker_count; i++) {
         struct worker *worker = &lane->workers[i];
         *worker = (struct worker){.lane = lane, .is_light = i > 0 && i + 1 == lane->worker_count};
+        EXPECT(pthread_cond_init(&worker->called, NULL) == 0);
         EXPECT(pthread_create(&worker->thread, NULL, thread_main, worker) == 0);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -221,7 +261,6 @@ static struct net_lane *lane_new(struct net_loop *loop, const char *name, size_t
     list_init(&lane->finished);
     lane->worker_count = workers;
     EXPECT(pthread_mutex_init(&lane->mutex, NULL) == 0);
-    EXPECT(pthread_cond_init(&lane->to_thread, NULL) == 0);
     EXPECT(pthread_cond_init(&lane->to_loop, NULL) == 0);
     EXPECT(uv_async_init(&loop->uv, &lane->async, on_async) == 0);
     lane->async.data = lane;
@@ -263,8 +302,9 @@ void net_lane_submit_turn(struct net_lane *lane, const struct net_lane_turn *tur
     lane->waiting++;
     pthread_mutex_lock(&lane->mutex);
     list_append(&lane->queued, &job->link);
-    pthread_cond_broadcast(&lane->to_thread); /* a light worker may not be the one to take it */
+    struct worker *idle = choose_idle(lane, job);
     pthread_mutex_unlock(&lane->mutex);
+    call_worker(idle);
 }
 
 size_t net_lane_waiting(const struct net_lane *lane)
@@ -303,14 +343,16 @@ void net_lane_free(struct net_lane **lane_ref)
     }
     pthread_mutex_lock(&lane->mutex);
     lane->ending = true;
-    pthread_cond_broadcast(&lane->to_thread);
+    for (size_t i = 0; i < lane->worker_count; i++) {
+        pthread_cond_signal(&lane->workers[i].called);
+    }
     pthread_mutex_unlock(&lane->mutex);
     for (size_t i = 0; i < lane->worker_count; i++) {
         pthread_join(lane->workers[i].thread, NULL);
+        pthread_cond_destroy(&lane->workers[i].called);
     }
     lane->freed = true;
     pthread_mutex_destroy(&lane->mutex);
-    pthread_cond_destroy(&lane->to_thread);
     pthread_cond_destroy(&lane->to_loop);
     uv_close((uv_handle_t *)&lane->async, on_closed);
 }

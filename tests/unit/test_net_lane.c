@@ -1,10 +1,13 @@
 /*
  * test_net_lane - jobs of a lane in order, lanes beside each other, the end of a lane.
  */
+#include <dirent.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <pthread.h>
@@ -243,6 +246,68 @@ static void who_has_used_least_comes_first(void **state)
     net_lane_free(&lane);
 }
 
+/* ---- who is woken ---- */
+
+#define WAKE_ROUNDS 64
+
+/* Of the threads of this name: how often they have gone to sleep; and whether all of them sleep. */
+static uint64_t count_sleeps(const char *name, bool *asleep_r)
+{
+    uint64_t sleeps = 0;
+    char path[300], line[200];
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    *asleep_r = true;
+    for (struct dirent *task; (task = readdir(tasks)) != NULL;) {
+        unsigned long switches = 0;
+        char state = '?', its[32] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%s/status", task->d_name);
+        FILE *status = fopen(path, "r");
+        while (status != NULL && fgets(line, sizeof line, status) != NULL) {
+            (void)(sscanf(line, "Name: %31s", its) == 1 || sscanf(line, "State: %c", &state) == 1 ||
+                   sscanf(line, "voluntary_ctxt_switches: %lu", &switches) == 1);
+        }
+        if (status != NULL) {
+            fclose(status);
+        }
+        if (strcmp(its, name) == 0) {
+            sleeps += switches;
+            *asleep_r = *asleep_r && state == 'S';
+        }
+    }
+    closedir(tasks);
+    return sleeps;
+}
+
+static uint64_t sleeps_when_all_sleep(const char *name)
+{
+    uint64_t until_us = net_now_us(t.loop) + 30000000, sleeps = 0;
+    bool asleep = false;
+    while (!asleep && net_now_us(t.loop) < until_us) {
+        sched_yield();
+        sleeps = count_sleeps(name, &asleep);
+    }
+    assert_true(asleep);
+    return sleeps;
+}
+
+/* If each job woke all threads, each of them would go to sleep again in each round. */
+static void a_job_wakes_one_thread(void **state)
+{
+    (void)state;
+    const struct net_lane_turn light = {.group = 1, .member = 2};
+    struct net_lane *lane = net_lane_new_wide(t.loop, "woken");
+    uint64_t before = sleeps_when_all_sleep("woken"), after = before;
+    for (int i = 0; i < WAKE_ROUNDS; i++) {
+        net_lane_submit_turn(lane, &light, nothing, NULL, lane);
+        net_loop_run(t.loop);
+        after = sleeps_when_all_sleep("woken");
+    }
+    size_t width = net_lane_width(lane);
+    net_lane_free(&lane);
+    assert_in_range(after - before, 1, WAKE_ROUNDS * (width + 1) / 2 - 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +318,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(done_may_submit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_light_job_does_not_wait_for_heavy_ones, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_has_used_least_comes_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_job_wakes_one_thread, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
