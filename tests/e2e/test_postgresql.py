@@ -389,8 +389,8 @@ def test_a_pause_is_the_accounts(world):
     until = wait(lambda: [e for node in nodes for e in node.events("upstream_paused_elsewhere")], "the pause, heard of by the other")[0]["until"]
     assert [len(node.events("upstream_failed")) for node in nodes].count(1) == 1, "both were told"
     second = nodes[1].send(message("two", number=1))
-    wait(lambda: len(fake.ids()) == 2, "both messages")
-    filed = [e for node in nodes for e in node.events("filed")]
+    filed = wait(lambda: len(found := [e for node in nodes for e in node.events("filed")]) == 2 and found, "both messages")
+    assert len(fake.ids()) == 2, fake.ids()
     assert {e["id"] for e in filed} == {first, second} and all(e["@timestamp"] >= until for e in filed), (filed, until)
     for node in nodes:
         node.stop()
