@@ -88,7 +88,9 @@ def test_over_a_restart_and_kills(world):
     gateway.upstream["retry"]["fallback_after"] = "2s"
     gateway.start()
     wait(lambda: upstream(gateway)["state"] != "open", "failure after the restart")
-    assert upstream(gateway)["down_since"] == since
+    # A database counts by its own clock, of which a gateway knows as much as one question lets it.
+    apart = seconds_between({"@timestamp": since}, {"@timestamp": upstream(gateway)["down_since"]})
+    assert apart == 0 if world.on_disk else abs(apart) < 1, (apart, since)
     wait(lambda: gateway.events("fallback"), "first of them on their way")
     gateway.kill()
     gateway.start()
