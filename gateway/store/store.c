@@ -4,8 +4,10 @@
 #include "store/store.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/expect.h"
 #include "base/log.h"
 #include "store/store_batch.h"
 #include "store/store_meta.h"
@@ -48,17 +50,52 @@ uint64_t store_turn_of(const char *sender, const char *folder)
     return turn;
 }
 
+/* The address with its domain in lower case (RFC 5321 section 2.4). The caller frees it. */
+static char *plain_address(const char *address)
+{
+    char *plain = expect_strdup(address);
+    char *at = strrchr(plain, '@');
+    for (char *c = at == NULL ? plain + strlen(plain) : at; *c != '\0'; c++) {
+        *c = (char)octet_lower((uint8_t)*c);
+    }
+    return plain;
+}
+
+static int compare_addresses(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Each one once, in an order of our own: a queue that tries again may name them in another. */
+static void add_recipients(struct store_sum *sum, const struct mail_envelope *envelope)
+{
+    char **plain = expect_calloc(envelope->to_count + 1, sizeof *plain);
+    for (size_t i = 0; i < envelope->to_count; i++) {
+        plain[i] = plain_address(envelope->to[i].address);
+    }
+    qsort(plain, envelope->to_count, sizeof *plain, compare_addresses);
+    for (size_t i = 0; i < envelope->to_count; i++) {
+        if (i == 0 || strcmp(plain[i], plain[i - 1]) != 0) {
+            store_sum_add(sum, bytes_at(plain[i], strlen(plain[i]) + 1));
+        }
+    }
+    for (size_t i = 0; i < envelope->to_count; i++) {
+        free(plain[i]);
+    }
+    free(plain);
+}
+
 uint64_t store_print_of(const struct mail_envelope *envelope)
 {
+    char *from = plain_address(envelope->from);
     const char *listener = envelope->client.listener == NULL ? "" : envelope->client.listener;
     const char *user = envelope->client.user == NULL ? "" : envelope->client.user;
     struct store_sum *sum = store_sum_new();
     store_sum_add(sum, bytes_at(listener, strlen(listener) + 1));
     store_sum_add(sum, bytes_at(user, strlen(user) + 1));
-    store_sum_add(sum, bytes_at(envelope->from, strlen(envelope->from) + 1));
-    for (size_t i = 0; i < envelope->to_count; i++) {
-        store_sum_add(sum, bytes_at(envelope->to[i].address, strlen(envelope->to[i].address) + 1));
-    }
+    store_sum_add(sum, bytes_at(from, strlen(from) + 1));
+    free(from);
+    add_recipients(sum, envelope);
     uint64_t print = store_sum_value(sum);
     store_sum_free(&sum);
     /* 0 stands for none. Two prints in one cost nothing: a twin has the same body, too. */

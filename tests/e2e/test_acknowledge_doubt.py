@@ -125,3 +125,23 @@ def test_equal_ones_that_were_acknowledged(world):
     assert [send(gateway, octets)[0] for _ in range(2)] == [250, 250]
     assert len(fake.ids()) == len(set(fake.ids())) == 2
     gateway.stop()
+
+
+def test_recipients_in_another_order(world):
+    """His queue names them in another order, one twice, and a domain in capitals, the next time: it is that message, over a kill and for both targets."""
+    state, fault = lost_answer()
+    rules = [{"name": box, "if": {"field": "to", "is": f"{box}@example.net"},
+              "then": [{"fileinto": {"upstream": "corp", "folder": box}}]} for box in ("one", "two")]
+    gateway, fake = gateway_for(world, fault, rules)
+    for box in ("one", "two"):
+        fake.folder(box, create=True)
+    gateway.start()
+    octets = message("two targets")
+    assert send(gateway, octets, ("one@example.net", "two@example.net"))[0] == 451
+    assert send(gateway, octets, ("two@example.net", "one@example.net"))[0] == 451
+    gateway.kill()
+    gateway.start()
+    state["up"] = True
+    wait(lambda: send(gateway, octets, ("two@EXAMPLE.net", "one@example.net", "two@example.net"))[0] == 250, "250 for both")
+    assert sorted(fake.ids()) == sorted(set(fake.ids())) and len(fake.ids()) == 2, fake.ids()
+    gateway.stop()

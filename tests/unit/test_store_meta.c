@@ -476,8 +476,42 @@ static void test_prints(void **state)
     envelope = full;
     envelope.client.listener = NULL;
     assert_int_not_equal(store_print_of(&envelope), print);
+    envelope = full;
+    envelope.from = "another@example.com";
+    assert_int_not_equal(store_print_of(&envelope), print);
     struct store_sum *sum = NULL;
     store_sum_free(&sum);
+}
+
+static uint64_t print_to(const char *first, const char *second, const char *third)
+{
+    const char *const addresses[] = {first, second, third};
+    struct mail_recipient to[3] = {0};
+    struct mail_envelope envelope = full;
+    size_t count = 0;
+    for (size_t i = 0; i < 3; i++) {
+        if (addresses[i] != NULL) {
+            to[count++].address = addresses[i];
+        }
+    }
+    envelope.to = to;
+    envelope.to_count = count;
+    return store_print_of(&envelope);
+}
+
+/* Who tries again may name the same recipients in another order, one of them twice, and domains in another case. */
+static void test_prints_of_recipients(void **state)
+{
+    (void)state;
+    uint64_t print = print_to("a@example.net", "B@example.net", "c@example.org");
+    assert_int_equal(print_to("c@example.org", "a@example.net", "B@example.net"), print);
+    assert_int_equal(print_to("B@EXAMPLE.net", "c@example.Org", "a@example.net"), print);
+    assert_int_not_equal(print_to("b@example.net", "c@example.org", "a@example.net"), print);
+    assert_int_not_equal(print_to("a@example.net", "B@example.net", NULL), print);
+    assert_int_not_equal(print_to("a@example.net", "B@example.net", "B@example.net"), print);
+    assert_int_equal(print_to("a@example.net", "B@example.net", "a@example.net"),
+                     print_to("B@example.net", "a@example.net", NULL));
+    assert_int_not_equal(print_to("a@example.netB@example.net", "c@example.org", NULL), print);
 }
 
 int main(void)
@@ -499,6 +533,7 @@ int main(void)
         cmocka_unit_test(test_the_states_that_are_looked_for),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_prints),
+        cmocka_unit_test(test_prints_of_recipients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
