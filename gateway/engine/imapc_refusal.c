@@ -11,7 +11,8 @@
 /*
  * DOUBT: it tells of the server's trouble, and not of this message: the store may have had it by then. PLAIN: words
  * without a code, which do not promise that nothing was done, as RFC 5530 has codes do; and what says that the server
- * was busy or at a limit of its own, which may have come to be behind the store. Whose habits are known is believed.
+ * was busy, at a limit of its own or about the account, which may have come to be behind the store (a session that ran
+ * out meanwhile). Whose habits are known is believed.
  * Neither: what is about this message, this folder or its room. It would be refused again as surely, and to look for it
  * each time would load a full mailbox for nothing.
  */
@@ -41,10 +42,10 @@ static const struct row {
     {"CLIENTBUG", FAULT_PERM, "clientbug", 0},
     {"UNKNOWN-CTE", FAULT_PERM, "unknown-cte", 0},
     {"BADCHARSET", FAULT_PERM, "badcharset", 0},
-    {"AUTHENTICATIONFAILED", FAULT_PERM, "authentication", ACCOUNT},
-    {"AUTHORIZATIONFAILED", FAULT_PERM, "authorization", ACCOUNT},
-    {"EXPIRED", FAULT_PERM, "expired", ACCOUNT},
-    {"PRIVACYREQUIRED", FAULT_PERM, "privacy", ACCOUNT},
+    {"AUTHENTICATIONFAILED", FAULT_PERM, "authentication", ACCOUNT | PLAIN},
+    {"AUTHORIZATIONFAILED", FAULT_PERM, "authorization", ACCOUNT | PLAIN},
+    {"EXPIRED", FAULT_PERM, "expired", ACCOUNT | PLAIN},
+    {"PRIVACYREQUIRED", FAULT_PERM, "privacy", ACCOUNT | PLAIN},
 };
 
 /* Words that say more than the code in front of them, whichever it is: a limit of the moment is no full mailbox, a

@@ -305,6 +305,10 @@ class RefusedForConnectionsAndKept(RefusedAndKept):
     words = "NO [UNAVAILABLE] Maximum number of connections from user+IP exceeded"
 
 
+class RefusedAsExpiredAndKept(RefusedAndKept):
+    words = "NO [EXPIRED] the session ran out"
+
+
 class FewerUids(Odd):
     """Of what is filed it tells no UID, or of another one."""
     notes, session, lies = ("",), Lies, ("[APPENDUID 1000 1]", "[APPENDUID 1000 ]")
@@ -333,7 +337,7 @@ class BeginsWithBody(Odd):
 KINDS = [BeginsWithBlank, BeginsWithTab, BeginsWithIds, BeginsWithBody, OtherValidityInOk, OtherValidityInOkAndGone, UidOfAnotherFolder, SetBack, SameUidTwice, Noise, LostInTheLook, PuzzledInTheLook, RefusesTheLook, ForgetsTheLook, NotSelectable, Unreadable, FieldIsCut, BlankLineInFront, NoBound, SameUidAgain,
          ExpungedInTheLook, RefusedAndKept, RefusedAsLockedAndKept, RefusedAsBusyAndKept, RefusedForAFlagAndKept, RefusedForAFlagAsBadAndKept, RefusedForAFlag,
          RefusedForUnavailableAndKept, RefusedForServerbugAndKept, RefusedForALockAndKept,
-         RefusedForALimitAndKept, RefusedForHasteAndKept, RefusedForConnectionsAndKept, FewerUids]
+         RefusedForALimitAndKept, RefusedForHasteAndKept, RefusedForConnectionsAndKept, RefusedAsExpiredAndKept, FewerUids]
 
 
 def send(gateway, name, odd, number):
