@@ -208,12 +208,13 @@ static void note_twice(struct bytes line)
     }
 }
 
+/* A text log says the head of a message's id. */
 static struct sim_try *try_named(struct bytes line, const char *name)
 {
-    ptrdiff_t at = bytes_find(line, bytes_of(name));
-    for (size_t i = 0; at >= 0 && i < book.count; i++) {
+    struct bytes head = value_of(line, name);
+    for (size_t i = 0; head.len > 0 && i < book.count; i++) {
         struct bytes id = bytes_of(book.tries[i].id);
-        if (id.len > 0 && bytes_equal(bytes_slice(bytes_from(line, (size_t)at + strlen(name)), 0, id.len), id)) {
+        if (id.len > 0 && bytes_equal(bytes_slice(id, 0, head.len), head)) {
             return &book.tries[i];
         }
     }
