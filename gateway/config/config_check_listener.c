@@ -89,14 +89,20 @@ static void check_networks(struct check *check, const char *key, const struct co
     }
 }
 
+/* Whether it is of IPv4, in either writing: "::ffff:0:0/96" is all of it. */
+static bool is_of_v4(const struct network *network)
+{
+    static const uint8_t mapped[12] = {[10] = 0xFF, [11] = 0xFF};
+    return network->bits >= 96 && memcmp(network->address, mapped, sizeof mapped) == 0;
+}
+
 static bool is_wide(const char *text)
 {
     struct network network;
     if (network_parse(&network, bytes_of(text)) < 0) {
         return false;
     }
-    bool v4 = strchr(text, ':') == NULL;
-    return network.bits < (v4 ? WIDE_V4_BITS : WIDE_V6_BITS);
+    return network.bits < (is_of_v4(&network) ? WIDE_V4_BITS : WIDE_V6_BITS);
 }
 
 /* Whoever can reach it may send: said in words, because it is seldom meant. */
@@ -163,7 +169,7 @@ static void check_lenient(struct check *check)
         if (network_parse(&network, bytes_of(text)) < 0) {
             continue;
         }
-        if (network.bits < (strchr(text, ':') == NULL ? LENIENT_V4_BITS : LENIENT_V6_BITS)) {
+        if (network.bits < (is_of_v4(&network) ? LENIENT_V4_BITS : LENIENT_V6_BITS)) {
             say_wrong(check, PROBLEM_WARNING, "lenient",
                       "%s is a wide network: from all of it, addresses without brackets or domain, a missing HELO and "
                       "a bare LF in a message are accepted; name the devices",
