@@ -133,6 +133,7 @@ def test_recipients_in_another_order(world):
     rules = [{"name": box, "if": {"field": "to", "is": f"{box}@example.net"},
               "then": [{"fileinto": {"upstream": "corp", "folder": box}}]} for box in ("one", "two")]
     gateway, fake = gateway_for(world, fault, rules)
+    gateway.upstream["connections"] = 1  # another one would stay, and show what is there
     for box in ("one", "two"):
         fake.folder(box, create=True)
     gateway.start()
