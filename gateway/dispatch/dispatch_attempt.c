@@ -135,8 +135,9 @@ static int64_t later(const struct dispatch_attempt *attempt, int64_t now)
         uint64_t settle = upstream->config->settings[UPSTREAM_SETTLE];
         return now + (int64_t)(settle < UPSTREAM_LOOK_MS ? settle : UPSTREAM_LOOK_MS);
     }
-    if (bytes_is(bytes_of(attempt->outcome.fault.code), UPSTREAM_UNPROVEN)) {
-        return now; /* the looks have waited already */
+    bool is_left = attempt->outcome.account && upstream->left_to_others;
+    if (is_left || bytes_is(bytes_of(attempt->outcome.fault.code), UPSTREAM_UNPROVEN)) {
+        return now; /* another node may file it; or the looks have waited already */
     }
     uint64_t delay = dispatch_delay(upstream->config, attempt->item->attempts + 1);
     if (delay < attempt->outcome.retry_after_ms) {

@@ -30,6 +30,7 @@ struct dispatch_upstream {
     bool gone;                  /* not in the configuration any more */
     struct net_timer *timer;    /* the end of a pause, or the next due delivery */
     size_t active;              /* attempts that exist */
+    bool left_to_others;        /* it fails here, and another node may reach it */
     bool without_slot;          /* all of the account's connections are other nodes': what waits is left to them */
     size_t given;               /* connections that are ours ... */
     size_t allowed;             /* ... and so many of them when what they do is done */
@@ -157,5 +158,10 @@ uint64_t dispatch_delay(const struct config_upstream *config, unsigned failures)
 
 /* Whether another node of the same queue has connections to the account, and they work: then it is not down. */
 bool dispatch_works_elsewhere(const struct dispatch_upstream *upstream);
+/*
+ * After a failure, and with what the nodes say of themselves: notes whether one of them may reach the account, also by
+ * not having tried. Then what has failed here is due at once, for them to take, and one delivery at a time probes.
+ */
+void dispatch_leave_to_others(struct dispatch_upstream *upstream);
 
 #endif

@@ -104,7 +104,8 @@ int64_t dispatch_divert_time(const struct dispatch_upstream *upstream)
 size_t dispatch_room(const struct dispatch_upstream *upstream)
 {
     /* After a failure a few find out whether it is back: if it is not, only they have lost an attempt. */
-    size_t most = upstream->failures > 0 ? PROBES : (size_t)upstream->dispatch->config->active_max;
+    size_t probes = upstream->left_to_others ? 1 : PROBES;
+    size_t most = upstream->failures > 0 ? probes : (size_t)upstream->dispatch->config->active_max;
     return upstream->active < most ? most - upstream->active : 0;
 }
 

@@ -42,6 +42,7 @@ static void ask(void *ctx)
 static void heed_slots(struct dispatch_upstream *upstream, const struct store_slots *slots)
 {
     bool had_none = upstream->without_slot;
+    dispatch_leave_to_others(upstream);
     upstream->allowed = slots->allowed;
     upstream->given = slots->given;
     upstream->without_slot = slots->given == 0 && slots->could && (slots->wanted > 0 || slots->is_due);

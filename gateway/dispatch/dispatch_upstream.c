@@ -45,6 +45,7 @@ void dispatch_upstream_failed(struct dispatch_upstream *upstream, uint64_t retry
         return; /* one of many that failed together */
     }
     upstream->failures++;
+    dispatch_leave_to_others(upstream);
     if (upstream->down_since == 0) {
         upstream->down_since = dispatch_now(upstream->dispatch);
         dispatch_divert_begin(upstream);
@@ -60,6 +61,7 @@ void dispatch_upstream_worked(struct dispatch_upstream *upstream)
     upstream->down_since = 0;
     if (upstream->failures > 0) {
         upstream->failures = 0;
+        upstream->left_to_others = false;
         dispatch_look_again(upstream);
     }
 }

@@ -189,3 +189,41 @@ def test_a_node_is_cut_off_from_the_database(world):
     assert imap.peak <= 4, f"{imap.peak} connections at once to an account that may have 4"
     for node in nodes:
         node.stop()
+
+
+def test_a_node_is_cut_off_from_the_mail_server(world):
+    """Its mail is the others' as soon as it finds that out: none waits for its next try, none goes to the fallback of an account that another node reaches; then it is one of them again."""
+    network = Apart(world)
+    imap = FakeImap(world, profile="plain", fault=slow, address="0.0.0.0")
+    spare = FakeImap(world, profile="plain")
+    database = network.database(world)
+
+    def prepare(node, number):
+        node.configuration["upstreams"]["spare"] = {**node.upstream, "address": f"127.0.0.1:{spare.port}"}
+        node.configuration["default"]["fallback"] = "spare"
+        # What fails waits for longer than the test does, unless it is left to the other node.
+        node.upstream["retry"] = {**node.upstream.get("retry", {}), "initial": "4m", "maximum": "4m", "settle": "2s", "fallback_after": "5s"}
+        node.upstream["timeouts"] = {**node.upstream.get("timeouts", {}), "connect": "5s", "command": "5s"}
+        if number == 0:
+            behind(node, network, imap, database, "db")
+
+    _, nodes = cluster(world, imap, 2, connections=4, prepare=prepare)
+    for number in range(20):
+        nodes[0].send(message(f"before-{number}"))
+    wait(lambda: len(imap.messages()) == 20, "filed messages")
+    network.pull("mail")
+    ledger = Ledger(nodes[:1], pace=0.05)
+    wait(lambda: nodes[0].events("upstream_failed"), "a node that does not reach the server", 60)
+    ledger.more(40)
+    ledger.stop()
+    balance(database, ledger, imap, 60)
+    assert not spare.messages(), "mail went to the fallback of an account that the second node reaches"
+    assert not nodes[0].events("fallback") and not nodes[1].events("fallback")
+    network.plug("mail")
+    for verb in ("pause", "resume"):  # an operator does not wait for the next try
+        nodes[0].run("queue", verb, "corp")
+    own = network.there["mail"]
+    wait(lambda: accepts(nodes[0], f"after-{time.monotonic_ns()}", 20) and imap.clients.get(own, 0) > 0, "connections of the first again", 60)
+    # How many the server has at once says nothing here: of those that the cut has ended it hears when the cable is back.
+    for node in nodes:
+        node.stop()

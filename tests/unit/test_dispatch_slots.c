@@ -132,7 +132,6 @@ static void it_hurries(void **state)
     assert_int_equal(world.hurries, 3);
 }
 
-/* Paused by a server that is down, or draining, it would take nothing that others leave. */
 /* It is down for all of them when nobody who has connections reaches it. */
 static void it_is_down_for_all(void **state)
 {
@@ -165,6 +164,59 @@ static void it_is_down_for_all(void **state)
     world.nodes = NULL;
 }
 
+/* What fails here is due at once where another node may reach the account, and one goes out at a time to see whether it is back; with nobody there it waits as ever. */
+static void others_may_take_it(void **state)
+{
+    static const struct {
+        const char *nodes;
+        bool is_left;
+    } cases[] = {
+        {NODE("false", "9", "1", "false"), true},
+        {NODE("false", "9", "0", "false"), true}, /* one that has not tried */
+        {NODE("false", "9", "1", "true"), false},
+        {NODE("true", "9", "1", "false"), false},
+        {NODE("false", "-1", "1", "false"), false},
+        {"[{\"me\":false,\"lease_ms\":9,\"draining\":true,\"state\":{\"upstreams\":{\"corp\":{\"down\":false}}}}]",
+         false},
+        {"[{\"me\":false,\"lease_ms\":9,\"state\":{\"upstreams\":{}}}]", false},
+    };
+    (void)state;
+    world.answer.account = true;
+    fault_set(&world.answer.fault, FAULT_TEMP, "connect", "connect", "connection refused");
+    dispatch_start(world.dispatch);
+    answer((struct store_slots){.given = 2, .allowed = 5, .could = true, .wanted = 1});
+    put_on_disk(12);
+    struct dispatch_upstream *upstream = world.dispatch->upstreams[0];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        world.nodes = cases[i].nodes;
+        dispatch_upstream_worked(upstream);
+        upstream->paused_until = 0;
+        for (size_t at = 0; at < world.disk_count; at++) {
+            world.disk[at] = (struct waiting){.due = 0, .received = net_wall(world.loop)};
+        }
+        world.outcome_count = world.append_count = 0;
+        world.stop_after = 10;
+        dispatch_look_again(upstream);
+        dispatch_fetch(upstream);
+        net_loop_run(world.loop);
+        turn();
+        for (size_t at = 0; at < world.outcome_count; at++) {
+            assert_int_equal(world.outcomes[at].kind, SPOOL_DEFERRED);
+            assert_int_equal(world.outcomes[at].again_in_ms == 0, cases[i].is_left);
+        }
+        assert_int_equal(dispatch_room(upstream), cases[i].is_left ? 1 : 2);
+    }
+    /* The other one fails as well, as the next beat tells. */
+    world.nodes = cases[0].nodes;
+    dispatch_leave_to_others(upstream);
+    assert_true(upstream->left_to_others);
+    world.nodes = cases[2].nodes;
+    answer((struct store_slots){.given = 2, .allowed = 5, .could = true, .wanted = 1});
+    assert_false(upstream->left_to_others);
+    world.nodes = NULL;
+}
+
+/* Paused by a server that is down, or draining, it would take nothing that others leave. */
 static void it_could_not(void **state)
 {
     (void)state;
@@ -197,6 +249,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_loses_all, set_up_several, tear_down),
         cmocka_unit_test_setup_teardown(it_hurries, set_up_several, tear_down),
         cmocka_unit_test_setup_teardown(it_is_down_for_all, set_up_several, tear_down),
+        cmocka_unit_test_setup_teardown(others_may_take_it, set_up_several, tear_down),
         cmocka_unit_test_setup_teardown(it_could_not, set_up_several, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
