@@ -161,21 +161,37 @@ static void room_begin(void)
     open_it();
 }
 
-static void room_end(void)
-{
-    w.stores[LOCAL]->ops->close(w.stores[LOCAL]);
-    expect_none("bodies", "SELECT count(*) FROM body WHERE id NOT IN (SELECT body FROM message WHERE open > 0)");
-    expect_none("uploads", "SELECT count(*) FROM upload");
-    expect_none("fences", "SELECT count(*) FROM fence");
-    expect_none("deliveries in hand", "SELECT count(*) FROM delivery WHERE handed <> 0");
-}
-
 /* A start takes over what the one before had only when the server has seen that its connections are gone: a busy one sees it late. */
 static void expect_gone(void)
 {
     say("DO $$ BEGIN FOR i IN 1..30000 LOOP PERFORM pg_stat_clear_snapshot();"
         " EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name ~ '^mailweir [0-9]+$');"
         " PERFORM pg_sleep(0.001); END LOOP; END $$");
+}
+
+/* Whether a start that ended half-way is still there: a busy server saw its connections when the next one looked. */
+static bool one_is_left(void)
+{
+    PGresult *result = PQexec(conn, "SELECT count(*) > 1 FROM fence");
+    bool is_left = strcmp(PQgetvalue(result, 0, 0), "t") == 0;
+    PQclear(result);
+    return is_left;
+}
+
+static void room_end(void)
+{
+    bool is_left = one_is_left();
+    w.stores[LOCAL]->ops->close(w.stores[LOCAL]);
+    if (is_left) {
+        expect_gone();
+        w.lives = 0; /* the first one has no trouble */
+        open_it();
+        w.stores[LOCAL]->ops->close(w.stores[LOCAL]);
+    }
+    expect_none("bodies", "SELECT count(*) FROM body WHERE id NOT IN (SELECT body FROM message WHERE open > 0)");
+    expect_none("uploads", "SELECT count(*) FROM upload");
+    expect_none("fences", "SELECT count(*) FROM fence");
+    expect_none("deliveries in hand", "SELECT count(*) FROM delivery WHERE handed <> 0");
 }
 
 static void room_crash(void (*before_end)(void *ctx), void *ctx)
