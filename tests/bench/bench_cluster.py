@@ -5,11 +5,15 @@ accept     the same rows written by a bare pipeline of libpq (pgbench, twenty me
 quorum     a gateway whose database waits for a standby on the same machine, beside one that does not
 deliver    from the client into Dovecot: the local queue, one node, two nodes that share the clients
 reader     accepting while somebody else's transaction holds a snapshot that was taken before
+kill       one of two nodes is killed under load: how long what it had taken waits until it is filed, and what the other one takes meanwhile
+promotion  the primary is killed under load, a standby is promoted: how long until mail is taken again
 
 PostgreSQL syncs (safe=True), on the disk of /tmp, as the local queue and Postfix do. usage: bench_cluster.py [small | large] [PART...]
 """
 import concurrent.futures
 import pathlib
+import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,7 +24,10 @@ sys.path[:0] = [str(ROOT / "tests/e2e"), str(ROOT / "tests/bench"), str(ROOT / "
 import postgresql  # noqa: E402
 from bench_end_to_end import CONNECTIONS, filed  # noqa: E402
 from bench_queue import Postfix, shoot  # noqa: E402
+from cluster import Ledger, balance, cluster, slow  # noqa: E402
+from fake_imap import FakeImap  # noqa: E402
 from harness import Dovecot, World, listens, wait  # noqa: E402
+from test_failover import QUORUM, with_standbys  # noqa: E402
 
 OCTETS, SESSIONS, GROUP = 4096, 50, 20
 ONE = """INSERT INTO mailweir.message (seq, id, sender, received_ms, settled_ms, unheard_ms, body, body_len, body_sum, open, envelope)
@@ -141,7 +148,103 @@ def reader(world, count):
     node.stop()
 
 
-PARTS = {"accept": accept, "quorum": quorum, "deliver": deliver, "reader": reader}
+LEASE_S = 5
+
+
+def subjects(imap):
+    return {re.search(rb"\r\nSubject: (\S+)", octets).group(1).decode() for octets in imap.messages()}
+
+
+def spread(values):
+    ordered = sorted(values)
+    return f"p50 {statistics.median(ordered):.1f}, p99 {ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]:.1f}, at most {ordered[-1]:.1f} s of {len(ordered)}"
+
+
+def filed_after(imap, missing, began):
+    """Of each of these, how long after that it was filed."""
+    took, missing = {}, set(missing)
+
+    def look():
+        now = time.monotonic() - began
+        came = missing & subjects(imap)
+        took.update(dict.fromkeys(came, now))
+        missing.difference_update(came)
+        return not missing
+
+    wait(look, "all that waited", 120)
+    return took
+
+
+IN_HAND = ("SELECT m.envelope::json ->> 'subject' FROM mailweir.message m JOIN mailweir.delivery d ON d.message = m.seq "
+           "JOIN mailweir.node n ON n.epoch = d.handed WHERE n.name = 'node0'")
+
+
+def killed(world):
+    """Of what a dead node had taken and not filed: how long each waited that was in its hands, and may have been sent, and each that was not."""
+    imap = FakeImap(world, fault=slow)
+    shared, nodes = cluster(world, imap, 2, lease=f"{LEASE_S}s")
+    ledger = Ledger(nodes, senders=16)
+    ledger.more(400)
+    nodes[0].kill()
+    began = time.monotonic()
+    in_hand = {row[0] for row in shared.sql(IN_HAND, "shared")}
+    ledger.nodes = nodes[1:]
+    ledger.stop()
+    took = filed_after(imap, set(ledger.sent) - subjects(imap), began)
+    balance(shared, ledger, imap)
+    nodes[1].stop()
+    return [at for subject, at in took.items() if subject in in_hand], [at for subject, at in took.items() if subject not in in_hand]
+
+
+def promoted(world):
+    """How long after a standby was promoted the first mail is taken."""
+    imap = FakeImap(world)
+    (primary, second, third), place = with_standbys(world)
+    _, nodes = cluster(world, imap, 2, connection=place)
+    ledger = Ledger(nodes)
+    ledger.more(40)
+    primary.kill()
+    with open(second.data / "postgresql.conf", "a") as out:
+        out.write(QUORUM + "\n")
+    second.promote()
+    began, before = time.monotonic(), len(ledger.sent)
+    third.follow(second)
+    wait(lambda: len(ledger.sent) > before, "mail that is taken again")
+    took = time.monotonic() - began
+    ledger.stop()
+    balance(second, ledger, imap)
+    for node in nodes:
+        node.stop()
+    return took
+
+
+def rounds(world, count, run):
+    """What that says, several times, each in a world of its own."""
+    results = []
+    for number in range(20 if count > 2000 else 5):
+        folder = world.folder / f"round{number}"
+        folder.mkdir()
+        own = World(folder)
+        try:
+            results.append(run(own))
+        finally:
+            own.end()
+    return results
+
+
+def kill(world, count):
+    results = rounds(world, count, killed)
+    for what, index in (("in its hands: looked for first", 0), ("in nobody's hands", 1)):
+        values = [at for result in results for at in result[index]]
+        if values:
+            print(f"figure: kill of a node, lease {LEASE_S} s, {len(results)} rounds: what was {what}, filed after {spread(values)} messages (aim p99 {LEASE_S + 5})", flush=True)
+
+
+def promotion(world, count):
+    print(f"figure: promotion: mail is taken again after {spread(rounds(world, count, promoted))} rounds (aim 5)", flush=True)
+
+
+PARTS = {"accept": accept, "quorum": quorum, "deliver": deliver, "reader": reader, "kill": kill, "promotion": promotion}
 
 
 def main():
