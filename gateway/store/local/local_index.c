@@ -9,6 +9,7 @@
 
 #include "base/expect.h"
 #include "net/net_file.h"
+#include "store/local/local_gather.h"
 #include "store/local/local_schema.h"
 
 #define PATH_LEN 4200
@@ -88,7 +89,7 @@ int local_index_open(struct local_index **index_r, const char *path, const char 
     if (mode == LOCAL_INDEX_WRITE && vfs == NULL) {
         make_private(path);
     }
-    int code = sqlite3_open_v2(path, &index->db, flags, vfs);
+    int code = sqlite3_open_v2(path, &index->db, flags, mode == LOCAL_INDEX_WRITE ? local_gather_vfs(vfs) : vfs);
     if (code != SQLITE_OK) {
         disregard(local_sql_failed(index->db, code, fault));
         local_index_close(&index);
