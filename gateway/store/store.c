@@ -66,6 +66,12 @@ static int compare_addresses(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* LMTP answers each recipient in their order, by the numbers that its deliveries got from it (RFC 2033). */
+static bool is_in_order(const struct mail_envelope *envelope)
+{
+    return envelope->client.protocol != NULL && strstr(envelope->client.protocol, "LMTP") != NULL;
+}
+
 /* Each one once, in an order of our own: a queue that tries again may name them in another. */
 static void add_recipients(struct store_sum *sum, const struct mail_envelope *envelope)
 {
@@ -73,9 +79,12 @@ static void add_recipients(struct store_sum *sum, const struct mail_envelope *en
     for (size_t i = 0; i < envelope->to_count; i++) {
         plain[i] = plain_address(envelope->to[i].address);
     }
-    qsort(plain, envelope->to_count, sizeof *plain, compare_addresses);
+    bool is_ordered = is_in_order(envelope);
+    if (!is_ordered) {
+        qsort(plain, envelope->to_count, sizeof *plain, compare_addresses);
+    }
     for (size_t i = 0; i < envelope->to_count; i++) {
-        if (i == 0 || strcmp(plain[i], plain[i - 1]) != 0) {
+        if (is_ordered || i == 0 || strcmp(plain[i], plain[i - 1]) != 0) {
             store_sum_add(sum, bytes_at(plain[i], strlen(plain[i]) + 1));
         }
     }

@@ -87,8 +87,8 @@ struct store_place {
 /* Equal for deliveries that may wait for each other, those of one sender to one folder: the others take turns with
  * them. */
 uint64_t store_turn_of(const char *sender, const char *folder);
-/* Of all of an envelope that makes two messages the same, but their bodies: the recipients in any order, each once, and
- * domains in any case. Never 0. */
+/* Of all of an envelope that makes two messages the same, but their bodies: the recipients in any order, each once (of
+ * LMTP in theirs), and domains in any case. Never 0. */
 uint64_t store_print_of(const struct mail_envelope *envelope);
 
 /* Whether a message has the parts of a recipient and of the subject that are chosen, in any case. */

@@ -483,7 +483,7 @@ static void test_prints(void **state)
     store_sum_free(&sum);
 }
 
-static uint64_t print_to(const char *first, const char *second, const char *third)
+static uint64_t print_by(const char *protocol, const char *first, const char *second, const char *third)
 {
     const char *const addresses[] = {first, second, third};
     struct mail_recipient to[3] = {0};
@@ -496,7 +496,13 @@ static uint64_t print_to(const char *first, const char *second, const char *thir
     }
     envelope.to = to;
     envelope.to_count = count;
+    envelope.client.protocol = protocol;
     return store_print_of(&envelope);
+}
+
+static uint64_t print_to(const char *first, const char *second, const char *third)
+{
+    return print_by("ESMTP", first, second, third);
 }
 
 /* Who tries again may name the same recipients in another order, one of them twice, and domains in another case. */
@@ -512,6 +518,13 @@ static void test_prints_of_recipients(void **state)
     assert_int_equal(print_to("a@example.net", "B@example.net", "a@example.net"),
                      print_to("B@example.net", "a@example.net", NULL));
     assert_int_not_equal(print_to("a@example.netB@example.net", "c@example.org", NULL), print);
+    /* Each of LMTP's has an answer of his own, by his place. */
+    uint64_t ordered = print_by("LMTP", "a@example.net", "B@example.net", NULL);
+    assert_int_equal(print_by("LMTP", "a@Example.net", "B@example.net", NULL), ordered);
+    assert_int_not_equal(print_by("LMTP", "B@example.net", "a@example.net", NULL), ordered);
+    assert_int_not_equal(print_by("UTF8LMTPS", "a@example.net", "B@example.net", "a@example.net"), ordered);
+    assert_int_equal(print_by(NULL, "a@example.net", "B@example.net", "c@example.org"),
+                     print_by(NULL, "c@example.org", "B@example.net", "a@example.net"));
 }
 
 int main(void)
