@@ -38,7 +38,7 @@ INSERT INTO mailweir.body VALUES (currval('mailweir.message_seq'), 0, decode(rep
 """
 
 
-def database(world, name, **how):
+def database(world, name, /, **how):
     server = postgresql.Server(safe=True, **how)
     world.cleanup.append(server.close)
     server.start()
