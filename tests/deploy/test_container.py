@@ -11,6 +11,7 @@ import tempfile
 
 from deployed import ROOT, base_image, compiler_cache, ending, need, need_root, run
 from harness import free_port, listens, message, wait
+from test_package import package
 
 BASE = "localhost/mailweir-test-base:bookworm"
 BASE_WITH_CACHE = "localhost/mailweir-test-base:bookworm-ccache"
@@ -36,13 +37,17 @@ def base():
     return BASE_WITH_CACHE, ["--volume", f"{cache}:/ccache"]
 
 
-def image():
+def build(*what):
     need_root()
     need("podman", "runc")
     podman("--version")
     on, words = base()
     podman("build", "--quiet", "--format", "docker", *words, "--build-arg", f"BASE={on}", "--build-arg", "VERSION=9.8.7", "--build-arg", "REVISION=abc",
-           "-t", IMAGE, "-f", ROOT / "deploy/Dockerfile", ROOT)
+           *what, "-f", ROOT / "deploy/Dockerfile", ROOT)
+
+
+def image():
+    build("-t", IMAGE)
     return IMAGE
 
 
@@ -158,6 +163,19 @@ def test_nothing_is_in_it_but_the_gateway(world):
     octets = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     print(f"figure: the image holds {octets / 1e6:.1f} MB, {len(names)} packages")
     assert octets < 80e6
+
+
+def test_its_package_is_that_of_this_machine(world):
+    """deploy/release takes the package of another architecture from the image's build. For this one it has the same files and needs as the one built here."""
+    here = package()
+    build("--target", "package", "--output", f"type=local,dest={world.folder / 'made'}")
+    made, = (world.folder / "made").glob("*.deb")
+    assert made.name == here.name
+    names, needs = ([run("dpkg-deb", *words, deb) for deb in (made, here)] for words in (("--contents",), ("--field",)))
+    assert len({tuple(sorted((line.split()[0], line.split()[5]) for line in text.splitlines())) for text in names}) == 1, names
+    assert len({re.sub(r"Installed-Size: .*", "", text) for text in needs}) == 1, needs
+    sbom = json.loads((world.folder / "made/sbom.spdx.json").read_text())
+    assert {"mailweir", "libssl3"} <= {part["name"] for part in sbom["packages"]}, sbom
 
 
 def test_labels_and_what_is_inside(world):
