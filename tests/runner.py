@@ -230,7 +230,7 @@ def run(test):
 
 class Processors:
     """Whether they have time left. Many tests wait for a deadline of the program's, and are not to keep others from running meanwhile."""
-    IDLE, EVERY = 0.25, 1.0  # that share of the time, over so many seconds or more
+    IDLE, EVERY = 0.15, 1.0  # that share of the time, over so many seconds or more
 
     def __init__(self):
         self.guard, self.asked, self.last = threading.Lock(), time.monotonic(), self.read()
