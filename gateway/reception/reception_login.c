@@ -338,6 +338,28 @@ static bool lies_about_binding(const struct reception_login *login, struct bytes
     return plus ? flag != 'p' : flag == 'p' || (flag == 'y' && login->binding.len > 0);
 }
 
+/*
+ * Whether nothing is left of the name in the client's first message when it is prepared (RFC 4013: a BOM, say).
+ * libgsasl refuses that, too, but never gives back what it has made of the name: each such line would cost memory for
+ * good.
+ */
+static bool names_nobody(struct bytes data)
+{
+    bytes_cut(&data, ','); /* the channel binding, */
+    bytes_cut(&data, ','); /* and for whom it acts */
+    struct bytes field = bytes_cut(&data, ',');
+    char *name = expect_calloc(field.len + 1, 1), *prepared = NULL;
+    if (field.len > 0) {
+        memcpy(name, field.ptr, field.len);
+    }
+    bool is_name = strncmp(name, "n=", 2) == 0;
+    bool is_nobody =
+        is_name && gsasl_saslprep(name + 2, GSASL_ALLOW_UNASSIGNED, &prepared, NULL) == GSASL_OK && prepared[0] == '\0';
+    gsasl_free(prepared);
+    free(name);
+    return is_nobody;
+}
+
 static void step_scram(struct reception_login *login, struct bytes data, bool has_data)
 {
     char *out = NULL;
@@ -346,7 +368,7 @@ static void step_scram(struct reception_login *login, struct bytes data, bool ha
         challenge(login, bytes_of(""));
         return;
     }
-    if (!login->begun && lies_about_binding(login, data)) {
+    if (!login->begun && (lies_about_binding(login, data) || names_nobody(data))) {
         answer_later(login, SMTPD_AUTH_FAILED);
         return;
     }

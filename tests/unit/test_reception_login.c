@@ -226,7 +226,15 @@ static void scram_plus_binds_to_the_channel(void **state)
 
 static void broken_scram_fails(void **state)
 {
-    static const char *const first[] = {"", "n", "n,,", "n,,n=,r=", "y,,n=app", "p=tls-exporter,,n=app,r=x"};
+    /* The last two name nobody once they are prepared (RFC 4013 section 2.1): a leak of libgsasl, which AddressSanitizer's build sees. */
+    static const char *const first[] = {"",
+                                        "n",
+                                        "n,,",
+                                        "n,,n=,r=",
+                                        "y,,n=app",
+                                        "p=tls-exporter,,n=app,r=x",
+                                        "n,,n=\xEF\xBB\xBF,r=x",
+                                        "n,a=app,n=\xC2\xAD,r=x"};
     (void)state;
     for (size_t i = 0; i < sizeof first / sizeof first[0]; i++) {
         begin(SMTPD_MECHANISM_SCRAM, bytes_of(NULL));
