@@ -3,6 +3,7 @@
  * comes when is not known here: smtpd_engine.c and smtpd_commands.c call down to the handlers, these call down to here.
  */
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/expect.h"
@@ -24,6 +25,16 @@ struct smtpd_answer smtpd_keep_answer(struct smtpd_engine *engine, const struct 
     return (struct smtpd_answer){answer->code, enhanced, text, answer->reply};
 }
 
+void smtpd_keep(char **text, struct bytes value)
+{
+    char *kept = expect_calloc(value.len + 1, 1);
+    if (value.len > 0) { /* nothing may have no octets to point at */
+        memcpy(kept, value.ptr, value.len);
+    }
+    free(*text);
+    *text = kept;
+}
+
 void smtpd_note_said(struct smtpd_engine *engine, struct bytes line)
 {
     size_t len = line.len < SMTPD_SAID_MAX ? line.len : SMTPD_SAID_MAX;
@@ -37,11 +48,7 @@ void smtpd_note_said(struct smtpd_engine *engine, struct bytes line)
 
 void smtpd_note_recipient(struct smtpd_engine *engine, struct bytes address)
 {
-    size_t len = address.len < SMTPD_RECIPIENT_MAX ? address.len : SMTPD_RECIPIENT_MAX;
-    if (len > 0) { /* "<>" may have no octets to point at */
-        memcpy(engine->recipient, address.ptr, len);
-    }
-    engine->recipient[len] = '\0';
+    smtpd_keep(&engine->recipient, bytes_slice(address, 0, SMTPD_RECIPIENT_MAX));
 }
 
 /* The key that would let it in, unless it is "lenient" and would not: it is set already, or takes that no more. */

@@ -255,6 +255,10 @@ struct smtpd_engine *smtpd_engine_new(const struct smtpd_engine_options *options
 {
     struct smtpd_engine *engine = expect_calloc(1, sizeof *engine);
     copy_options(engine, options);
+    char **texts[] = {&engine->helo, &engine->recipient, &engine->tls_peer, &engine->user};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        smtpd_keep(texts[i], bytes_of(""));
+    }
     engine->state = SMTPD_STATE_START;
     engine->session_deadline = now + options->limits.session_timeout_ms;
     buf_init(&engine->output, OUTPUT_MAX);
@@ -282,6 +286,10 @@ void smtpd_engine_free(struct smtpd_engine **engine)
     free((*engine)->listener);
     free((*engine)->refusal_enhanced);
     free((*engine)->refusal_text);
+    free((*engine)->helo);
+    free((*engine)->recipient);
+    free((*engine)->tls_peer);
+    free((*engine)->user);
     free(*engine);
     *engine = NULL;
 }
@@ -421,11 +429,10 @@ void smtpd_engine_tls_ready(struct smtpd_engine *engine, uint64_t now, const cha
     engine->awaiting = SMTPD_WANT_INPUT;
     engine->state = SMTPD_STATE_START;
     engine->esmtp = false;
-    engine->helo[0] = '\0';
-    engine->user[0] = '\0';
+    engine->helo[0] = engine->user[0] = '\0';
     copy_text(engine->tls_version, sizeof engine->tls_version, version);
     copy_text(engine->tls_cipher, sizeof engine->tls_cipher, cipher);
-    copy_text(engine->tls_peer, sizeof engine->tls_peer, peer);
+    smtpd_keep(&engine->tls_peer, bytes_of(peer == NULL ? "" : peer));
     smtpd_update_offer(engine);
     if (!engine->greeted) {
         begin_session(engine, now);

@@ -42,12 +42,12 @@ void smtpd_update_offer(struct smtpd_engine *engine)
 /* What stands in Received fields and logs: whatever could mean something there becomes '?'. */
 static void note_helo(struct smtpd_engine *engine, struct bytes name)
 {
+    smtpd_keep(&engine->helo, name);
     for (size_t i = 0; i < name.len; i++) {
         uint8_t c = name.ptr[i];
         bool plain = octet_is_alpha(c) || octet_is_digit(c) || (c != 0 && strchr(".-_:[]", c) != NULL);
         engine->helo[i] = plain ? (char)c : '?';
     }
-    engine->helo[name.len] = '\0';
 }
 
 static bool say_hello(struct smtpd_engine *engine, struct bytes name, bool esmtp)
@@ -164,7 +164,7 @@ void smtpd_handle_starttls(struct smtpd_engine *engine, uint64_t now, struct byt
 
 struct xclient {
     char address[sizeof((struct smtpd_engine *)0)->client_address];
-    char user[sizeof((struct smtpd_engine *)0)->user];
+    char user[SMTPD_USER_MAX + 1];
     uint64_t port;
     bool has_address, has_user, has_port;
 };
@@ -263,7 +263,7 @@ void smtpd_handle_xclient(struct smtpd_engine *engine, uint64_t now, struct byte
     }
     engine->client_port = client.has_port ? (uint16_t)client.port : engine->client_port;
     if (client.has_user) {
-        memcpy(engine->user, client.user, sizeof engine->user);
+        smtpd_keep(&engine->user, bytes_of(client.user));
     }
     engine->state = SMTPD_STATE_START;
     engine->options.xclient = false;

@@ -19,6 +19,7 @@
 
 /* How much of a command a refusal quotes, and of the address of a recipient. */
 #define SMTPD_SAID_MAX      120
+#define SMTPD_USER_MAX      255
 #define SMTPD_RECIPIENT_MAX 512
 
 /* What the next octets are. */
@@ -78,16 +79,18 @@ struct smtpd_engine {
     bool greeted;
     bool esmtp;
     bool trusted;
-    char helo[256];
-    bool is_hopeless;                        /* "lenient" would not take that command, either */
-    char said[SMTPD_SAID_MAX + 1];           /* the command under way, for smtpd_refusal */
-    char recipient[SMTPD_RECIPIENT_MAX + 1]; /* of the RCPT under way; "" in any other command */
-    enum smtp_verb verb;                     /* of it */
-    bool auth_tried;                         /* a line that is no command may be a password from here on */
+    /* Texts are as long as they are: thousands of sessions wait, and most have none. Never NULL; smtpd_keep(). */
+    char *helo;
+    char *recipient;               /* of the RCPT under way; "" in any other command */
+    char *tls_peer;                /* "" without TLS, or without a certificate */
+    char *user;                    /* "" when not authenticated; at most SMTPD_USER_MAX */
+    bool is_hopeless;              /* "lenient" would not take that command, either */
+    char said[SMTPD_SAID_MAX + 1]; /* the command under way, for smtpd_refusal */
+    enum smtp_verb verb;           /* of it */
+    bool auth_tried;               /* a line that is no command may be a password from here on */
     char client_address[64];
     uint16_t client_port;
-    char tls_version[32], tls_cipher[64], tls_peer[256]; /* "" without TLS */
-    char user[256];                                      /* "" when not authenticated */
+    char tls_version[32], tls_cipher[64]; /* "" without TLS */
 
     struct buf output;
     enum smtpd_want want;     /* to be handed out next */
@@ -119,6 +122,8 @@ typedef int smtpd_taker(struct smtpd_engine *engine, uint64_t now, struct bytes 
 /* Replies; a refusal counts as an error. */
 void smtpd_say(struct smtpd_engine *engine, const struct smtpd_answer *answer);
 void smtpd_reply(struct smtpd_engine *engine, enum smtpd_reply reply);
+/* One of the engine's texts of their own: a copy takes the place of what was there. */
+void smtpd_keep(char **text, struct bytes value);
 /* Notes what the client said, for the refusal that may follow. */
 void smtpd_note_said(struct smtpd_engine *engine, struct bytes line);
 /* And which recipient it is about; free of control characters. */

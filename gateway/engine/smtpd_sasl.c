@@ -182,13 +182,10 @@ void smtpd_engine_answer_auth(struct smtpd_engine *engine, uint64_t now, const s
     case SMTPD_AUTH_CHALLENGE:
         say_challenge(engine, now, answer->challenge);
         break;
-    case SMTPD_AUTH_OK: {
-        size_t len = strnlen(answer->user, sizeof engine->user - 1);
-        memcpy(engine->user, answer->user, len);
-        engine->user[len] = '\0';
+    case SMTPD_AUTH_OK:
+        smtpd_keep(&engine->user, bytes_slice(bytes_of(answer->user), 0, SMTPD_USER_MAX));
         smtpd_reply(engine, SMTPD_REPLY_AUTH_OK);
         break;
-    }
     case SMTPD_AUTH_FAILED:
         smtpd_enter(engine, now, SMTPD_PHASE_PENALTY);
         engine->deadline = now + answer->delay_ms;

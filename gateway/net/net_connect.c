@@ -295,11 +295,10 @@ static void on_begin(void *ctx)
 static void set_label(struct net_stream *stream, const struct net_address *to)
 {
     if (to->is_unix) {
-        snprintf(stream->label, sizeof stream->label, "unix:%s", to->host);
+        net_stream_name(stream, "unix:%s", to->host);
     } else {
         bool is_v6 = strchr(to->host, ':') != NULL;
-        snprintf(stream->label, sizeof stream->label, "%s%s%s:%u", is_v6 ? "[" : "", to->host, is_v6 ? "]" : "",
-                 to->port);
+        net_stream_name(stream, "%s%s%s:%u", is_v6 ? "[" : "", to->host, is_v6 ? "]" : "", to->port);
     }
 }
 
@@ -314,7 +313,7 @@ struct net_stream *net_stream_connect(struct net_loop *loop, const struct net_ad
     connect->stream = stream;
     connect->to = *to;
     connect->deadline = timeout_ms; /* from the loop's next turn on */
-    buf_init(&connect->attempts, sizeof stream->fault.text);
+    buf_init(&connect->attempts, sizeof stream->fault->text);
     stream->connect = connect;
     stream->cancel_connect = cancel_connect;
     net_stream_share(stream);

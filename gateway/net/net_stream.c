@@ -327,7 +327,8 @@ void net_stream_resume(struct net_stream *stream)
 
 const struct fault *net_stream_fault(const struct net_stream *stream)
 {
-    return &stream->fault;
+    static const struct fault none = FAULT_INIT;
+    return stream->fault == NULL ? &none : stream->fault;
 }
 
 const char *net_stream_peer(const struct net_stream *stream)

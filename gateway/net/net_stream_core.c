@@ -28,6 +28,8 @@ void net_stream_release(struct net_stream *stream)
     SSL_free(stream->session);
     net_tls_free(&stream->tls);
     free(stream->tls_peer);
+    free(stream->label);
+    free(stream->fault);
     buf_done(&stream->input);
     buf_done(&stream->output);
     buf_done(&stream->flight);
@@ -95,6 +97,15 @@ static void note_peer(struct net_stream *stream, const uv_tcp_t *tcp)
     uv_inet_ntop(AF_INET, &v4->sin_addr, stream->peer, sizeof stream->peer);
 }
 
+void net_stream_name(struct net_stream *stream, const char *format, ...)
+{
+    va_list args;
+    free(stream->label);
+    va_start(args, format);
+    EXPECT(vasprintf(&stream->label, format, args) >= 0);
+    va_end(args);
+}
+
 void net_stream_attach(struct net_stream *stream, struct net_socket *socket, bool is_unix)
 {
     stream->socket = socket;
@@ -105,8 +116,8 @@ void net_stream_attach(struct net_stream *stream, struct net_socket *socket, boo
         uv_tcp_nodelay(&socket->uv.tcp, 1);
         note_peer(stream, &socket->uv.tcp);
     }
-    if (stream->label[0] == '\0') {
-        snprintf(stream->label, sizeof stream->label, "%s port %u", stream->peer, stream->peer_port);
+    if (stream->label == NULL) {
+        net_stream_name(stream, "%s port %u", stream->peer, stream->peer_port);
     }
 }
 
@@ -133,13 +144,14 @@ void net_stream_fail(struct net_stream *stream, const char *code, const char *wh
     if (stream->failed) {
         return;
     }
-    char text[sizeof stream->fault.text];
+    char text[sizeof stream->fault->text];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     stream->failed = true;
-    fault_set(&stream->fault, FAULT_TEMP, code, where, "%s", text);
+    stream->fault = expect_calloc(1, sizeof *stream->fault);
+    fault_set(stream->fault, FAULT_TEMP, code, where, "%s", text);
     net_stream_note(stream, NET_STREAM_FAILED);
 }
 

@@ -48,8 +48,8 @@ struct net_stream {
     void (*advance)(struct net_stream *stream);        /* what net_stream_advance() does */
     uv_timer_t timer;                                  /* of the connect's attempts, then of the lingering */
     unsigned owners;
-    unsigned pending; /* 1 << event for each event that the owner has not heard yet */
-    struct fault fault;
+    unsigned pending;    /* 1 << event for each event that the owner has not heard yet */
+    struct fault *fault; /* once it has failed */
 
     bool freed;     /* no event any more; the memory waits for the last share */
     bool scheduled; /* an advance is deferred */
@@ -80,7 +80,7 @@ struct net_stream {
     bool tls_has_alert; /* the session failed, and what it tells the peer of that was not yet sent */
     char *tls_peer;
 
-    char label[288]; /* "host:port" as asked for, or the peer's: for faults */
+    char *label; /* "host:port" as asked for, or the peer's: for faults; NULL until it is connected or connects */
     char peer[INET6_ADDRSTRLEN + 1];
     uint16_t peer_port;
 };
@@ -95,6 +95,8 @@ void net_stream_advance(struct net_stream *stream);
 void net_stream_note(struct net_stream *stream, enum net_stream_event event);
 /* Gives back the room of an input that is empty and was large. */
 void net_stream_let_go(struct net_stream *stream);
+/* What it is called in faults. */
+void net_stream_name(struct net_stream *stream, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Notes FAILED; the first failure wins. */
 void net_stream_fail(struct net_stream *stream, const char *code, const char *where, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

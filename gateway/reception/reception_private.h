@@ -93,7 +93,7 @@ struct reception_session {
     char address[RECEPTION_ADDRESS_MAX]; /* of the client; behind a proxy or XCLIENT, the one it names */
     uint16_t port;
     char counted[RECEPTION_ADDRESS_MAX]; /* as which it is in the listener's admission; "" when it is not */
-    char user[RECEPTION_USER_NAME_MAX + 1];
+    char *user;
     struct net_lane_turn turn;        /* as whom it waits for the rules */
     void *rules;                      /* that it began with */
     void (*end_session)(void *rules); /* kept for when the rest is gone */

@@ -40,9 +40,10 @@ static void uncount(struct reception_session *session)
         smtpd_admission_leave(session->listener->admission, session->counted);
         session->counted[0] = '\0';
     }
-    if (session->user[0] != '\0') {
+    if (session->user != NULL) {
         smtpd_admission_leave(session->listener->users, session->user);
-        session->user[0] = '\0';
+        free(session->user);
+        session->user = NULL;
     }
 }
 
@@ -76,6 +77,7 @@ static void session_end(struct reception_session *session)
     spool_stage_free(&session->stage);
     smtpd_engine_free(&session->engine);
     free(session->message_id);
+    free(session->user);
     if (session->end_session != NULL) {
         session->end_session(session->rules);
     }
@@ -226,7 +228,8 @@ static bool count_user(struct reception_session *session, const char *user)
     if (smtpd_admission_enter(session->listener->users, user) != SMTPD_ADMITTED) {
         return false;
     }
-    snprintf(session->user, sizeof session->user, "%s", user);
+    free(session->user);
+    session->user = expect_strdup(user);
     return true;
 }
 
