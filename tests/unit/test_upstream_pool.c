@@ -627,6 +627,26 @@ static unsigned runs(void)
     return stat(path, &seen) == 0 ? (unsigned)seen.st_size : 0;
 }
 
+/* What a crash finds handed out was sent to nobody knows which of several addresses: a look at one proves nothing of the others. */
+static void test_origin(void **state)
+{
+    struct upstream_account account = fixture_account();
+    struct upstream_origin origin;
+    (void)state;
+    fixture_begin(&account);
+    upstream_pool_origin(fixture.pool, &origin);
+    assert_string_equal(origin.account, "relay");
+    assert_true(origin.place == upstream_place_print(fixture.pool, 0) && origin.place != DOUBT_PLACES);
+    fixture_end();
+    account = fixture_account();
+    account.places[1].address.port = 993;
+    account.place_count = 2;
+    fixture_begin(&account);
+    upstream_pool_origin(fixture.pool, &origin);
+    assert_true(origin.place == DOUBT_PLACES);
+    fixture_end();
+}
+
 /* One fetch serves the pool; a token that is refused is fetched anew, one that worked is not. */
 static void test_token(void **state)
 {
@@ -685,6 +705,7 @@ int main(void)
         cmocka_unit_test(test_state),
         cmocka_unit_test(test_halt),
         cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_origin),
         cmocka_unit_test(test_token),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
