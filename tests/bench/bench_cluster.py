@@ -27,7 +27,7 @@ from bench_queue import Postfix, shoot  # noqa: E402
 from cluster import Ledger, balance, cluster, slow  # noqa: E402
 from fake_imap import FakeImap  # noqa: E402
 from harness import Dovecot, World, listens, wait  # noqa: E402
-from test_failover import QUORUM, with_standbys  # noqa: E402
+from test_failover import promote_under_load  # noqa: E402
 
 OCTETS, SESSIONS, GROUP = 4096, 50, 20
 ONE = """INSERT INTO mailweir.message (seq, id, sender, received_ms, settled_ms, unheard_ms, body, body_len, body_sum, open, envelope)
@@ -198,19 +198,7 @@ def killed(world):
 
 def promoted(world):
     """How long after a standby was promoted the first mail is taken."""
-    imap = FakeImap(world)
-    (primary, second, third), place = with_standbys(world)
-    _, nodes = cluster(world, imap, 2, connection=place)
-    ledger = Ledger(nodes)
-    ledger.more(40)
-    primary.kill()
-    with open(second.data / "postgresql.conf", "a") as out:
-        out.write(QUORUM + "\n")
-    second.promote()
-    began, before = time.monotonic(), len(ledger.sent)
-    third.follow(second)
-    wait(lambda: len(ledger.sent) > before, "mail that is taken again")
-    took = time.monotonic() - began
+    second, imap, nodes, ledger, took = promote_under_load(world, 1)
     ledger.stop()
     balance(second, ledger, imap)
     for node in nodes:
