@@ -130,10 +130,10 @@ struct filters_cost {
 
 /* How many messages were counted; nobody counts by asking. */
 struct filters_counters {
-    /* Under that key since then (wall clock), and before before_ms, unless that is 0. On the thread that decides. */
-    uint64_t (*count)(void *ctx, const char *counter, struct bytes key, int64_t since_ms, int64_t before_ms);
+    /* Under that key since then (wall clock), and before `itself`, if that is set. On the thread that decides. */
+    uint64_t (*count)(const struct filters_counters *asked, const char *counter, struct bytes key, int64_t since_ms);
     void *ctx;
-    int64_t before_ms; /* of a message that was counted already: when it came; 0: it is new */
+    const struct mail_envelope *itself; /* the message, where it was counted already; NULL: it is new */
 };
 
 /* A counter of a set, and for how long it is asked. */

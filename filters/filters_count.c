@@ -18,9 +18,8 @@ int filters_count_values(struct filters_run *run, const struct filters_subject *
     }
     struct bytes text = filters_text_cut(buf_bytes(&key), FILTERS_COUNTER_KEY_MAX);
     bool asks = counters != NULL && (subject->key == NULL || text.len > 0);
-    uint64_t count = !asks ? 0
-                           : counters->count(counters->ctx, subject->headers[0], text,
-                                             run->message->now_ms - subject->within_ms, counters->before_ms);
+    uint64_t count =
+        !asks ? 0 : counters->count(counters, subject->headers[0], text, run->message->now_ms - subject->within_ms);
     buf_done(&key);
     return fault_is_set(run->fault) ? -1 : filters_run_add_number(run, fetched, (int64_t)count, NULL);
 }

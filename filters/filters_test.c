@@ -330,10 +330,11 @@ static void check_all(struct check *check, struct arena *arena)
 }
 
 /* What the test says was counted before. */
-static uint64_t given_count(void *ctx, const char *counter, struct bytes key, int64_t since_ms, int64_t before_ms)
+static uint64_t given_count(const struct filters_counters *asked, const char *counter, struct bytes key,
+                            int64_t since_ms)
 {
-    const struct filters_test *test = ctx;
-    (void)since_ms, (void)before_ms;
+    const struct filters_test *test = asked->ctx;
+    (void)since_ms;
     for (size_t i = 0; i < test->given_count; i++) {
         const struct filters_given *given = &test->given[i];
         if (strcmp(given->counter, counter) == 0 && (given->key == NULL || bytes_is(key, given->key))) {

@@ -225,7 +225,7 @@ static void explain_message(struct explain *explain, struct filters_message *mes
     struct filters_decision decision = {0};
     struct filters_scratch *scratch = filters_scratch_new();
     /* One that is here was counted itself when it came. */
-    explain->counters.before_ms = explain->id == NULL ? 0 : message->envelope->received_ms;
+    explain->counters.itself = explain->id == NULL ? NULL : message->envelope;
     message->counters = &explain->counters;
     message->clock = (struct filters_clock){
         .now_us = clock_us, .ctx = explain->admin->loop, .budget_us = explain->config->decision_timeout * 1000};

@@ -74,15 +74,42 @@ static size_t older(const struct series *series, int64_t ms)
     return low - series->first;
 }
 
-static uint64_t count_since(void *ctx, const char *counter, struct bytes key, int64_t since_ms, int64_t before_ms)
+/* FNV-1a: known by a number, for a series holds many. */
+static uint64_t number_of(const struct mail_envelope *envelope)
 {
-    struct counters *counters = ctx;
+    const char *text = envelope->message_id == NULL ? envelope->id : envelope->message_id;
+    uint64_t number = UINT64_C(14695981039346656037);
+    for (; *text != '\0'; text++) {
+        number = (number ^ (uint8_t)*text) * UINT64_C(1099511628211);
+    }
+    return number;
+}
+
+/*
+ * How many came before the message. Of those that came within its millisecond, those that stand before it: they are in
+ * the order in which they were acknowledged.
+ */
+static size_t before(const struct series *series, const struct mail_envelope *itself)
+{
+    size_t count = older(series, itself->received_ms - 1), end = older(series, itself->received_ms);
+    for (size_t i = count; i < end; i++) {
+        if (series->events[series->first + i].who == number_of(itself)) {
+            return i;
+        }
+    }
+    return count;
+}
+
+static uint64_t count_since(const struct filters_counters *asked, const char *counter, struct bytes key,
+                            int64_t since_ms)
+{
+    struct counters *counters = asked->ctx;
     struct buf name;
     write_name(&name, counter, key);
     take_lock(counters);
     const struct series *series = map_get(counters->series, buf_bytes(&name));
     size_t first = series == NULL ? 0 : older(series, since_ms);
-    size_t end = series == NULL ? 0 : before_ms == 0 ? series->count : older(series, before_ms - 1);
+    size_t end = series == NULL ? 0 : asked->itself == NULL ? series->count : before(series, asked->itself);
     uint64_t count = end > first ? end - first : 0;
     give_back(counters);
     buf_done(&name);
@@ -184,16 +211,6 @@ bool counters_keep(struct counters *counters, const struct filters_counter *want
 
 /* ---- counting ---- */
 
-/* FNV-1a: known by a number, for a series holds many. */
-static uint64_t number_of(const char *text)
-{
-    uint64_t number = UINT64_C(14695981039346656037);
-    for (; *text != '\0'; text++) {
-        number = (number ^ (uint8_t)*text) * UINT64_C(1099511628211);
-    }
-    return number;
-}
-
 static bool has_seen(const struct series *series, uint64_t who)
 {
     for (size_t i = series->first; i < end_of(series); i++) {
@@ -261,8 +278,7 @@ static void count_one(struct counters *counters, const struct mail_counted *coun
 
 void counters_add(struct counters *counters, const struct mail_envelope *envelope)
 {
-    const char *name = envelope->message_id == NULL ? envelope->id : envelope->message_id;
-    const struct event event = {.at_ms = envelope->received_ms, .who = number_of(name)};
+    const struct event event = {.at_ms = envelope->received_ms, .who = number_of(envelope)};
     take_lock(counters);
     bool full = map_count(counters->series) + envelope->counted_count > COUNTERS_KEYS_MAX ||
                 counters->all + envelope->counted_count > COUNTERS_ALL_MAX;

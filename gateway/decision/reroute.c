@@ -103,10 +103,10 @@ int reroute_plan(const struct reroute *reroute, uint64_t message, struct reroute
     struct arena *arena = arena_new(ARENA_MAX);
     struct filters_decision decision = {0};
     struct filters_message asked = stored_message(&stored, reroute->now_ms);
-    struct filters_counters counters = {.before_ms = stored.envelope.received_ms};
+    struct filters_counters counters;
     if (reroute->counters != NULL) {
-        counters.count = reroute->counters->count;
-        counters.ctx = reroute->counters->ctx;
+        counters = *reroute->counters;
+        counters.itself = &stored.envelope;
         asked.counters = &counters;
     }
     int result = filters_decide(reroute->rules, reroute->scratch, &asked, arena, &decision, fault);

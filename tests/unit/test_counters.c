@@ -23,10 +23,21 @@ static void add(const char *id, int64_t at_ms, const char *counter, const char *
     counters_add(counters, &envelope);
 }
 
+/* Asked by a message that was counted already: itself. */
+static uint64_t counted_before(const char *key, const struct mail_envelope *itself)
+{
+    struct filters_counters ask = *counters_to_ask(counters);
+    ask.itself = itself;
+    return ask.count(&ask, "c", bytes_of(key), 0);
+}
+
+/* By a message that came at before_ms and counts nothing; 0: by a new one. */
 static void assert_count(const char *counter, const char *key, int64_t since_ms, int64_t before_ms, uint64_t count)
 {
-    const struct filters_counters *ask = counters_to_ask(counters);
-    assert_int_equal(ask->count(ask->ctx, counter, bytes_of(key), since_ms, before_ms), count);
+    const struct mail_envelope other = {.id = "another", .received_ms = before_ms};
+    struct filters_counters ask = *counters_to_ask(counters);
+    ask.itself = before_ms == 0 ? NULL : &other;
+    assert_int_equal(ask.count(&ask, counter, bytes_of(key), since_ms), count);
 }
 
 static void messages_of_a_key_within_a_time(void **state)
@@ -66,6 +77,23 @@ static void what_comes_twice_or_late(void **state)
     envelope.id = "2";
     counters_add(counters, &envelope);
     assert_count("c", "a", 0, 0, 3);
+}
+
+/* Told apart by their order, as acknowledged: the time says nothing of them. */
+static void messages_of_one_millisecond(void **state)
+{
+    (void)state;
+    keep("c", 10 * MINUTE, true);
+    static const char *const ids[] = {"x", "y", "z"};
+    add("before", MINUTE - 1, "c", "a");
+    for (size_t i = 0; i < 3; i++) {
+        add(ids[i], MINUTE, "c", "a");
+    }
+    add("after", MINUTE + 1, "c", "a");
+    for (size_t i = 0; i < 3; i++) {
+        const struct mail_envelope itself = {.id = ids[i], .received_ms = MINUTE};
+        assert_int_equal(counted_before("a", &itself), 1 + i);
+    }
 }
 
 static void what_is_too_old_is_forgotten(void **state)
@@ -129,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(messages_of_a_key_within_a_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_comes_twice_or_late, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(messages_of_one_millisecond, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_too_old_is_forgotten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_key_has_a_most, set_up, tear_down),
     };
