@@ -14,7 +14,6 @@ import importlib.util
 import json
 import os
 import pathlib
-import random
 import shutil
 import signal
 import smtplib
@@ -31,6 +30,7 @@ import traceback
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 import postgresql  # noqa: E402
+from ports import free_port  # noqa: E402, F401: tests and benches take it from here
 MAILWEIR = os.environ.get("MAILWEIR", str(ROOT / "build/mailweir"))
 SIZE = os.environ.get("TEST_SIZE", "small")
 
@@ -42,33 +42,6 @@ class Skip(Exception):
 def is_sanitized():
     """Whether the gateway is AddressSanitizer's build: that keeps what is freed for a while, so its memory says nothing, and takes no preloaded library."""
     return "asan" in os.environ.get("MAILWEIR", "")
-
-
-class Ports:
-    """Ports that stay this test's own from the choice to the use: below those that the kernel gives to connections, and held against other tests by a
-    name that only one process can have."""
-
-    def __init__(self):
-        self.first, self.end = 10000, int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-        self.end = self.end if self.end > self.first + 1000 else 65536
-        self.held = []
-
-    def choose(self):
-        while True:
-            port, name = random.randrange(self.first, self.end), socket.socket(socket.AF_UNIX)
-            try:
-                name.bind(f"\0mailweir-test-port-{port}")
-                with socket.socket() as probe:
-                    probe.bind(("", port))  # without SO_REUSEADDR: nothing of an earlier use is left
-            except OSError:
-                name.close()
-                continue
-            self.held.append(name)
-            return port
-
-
-PORTS = Ports()
-free_port = PORTS.choose
 
 
 def stretch():
