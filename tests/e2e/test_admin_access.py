@@ -85,7 +85,8 @@ def test_roles(world):
     status, answer, _ = client.ask("POST", "/api/v1/reload", **bearer(READER))
     assert answer["error"]["code"] == "role" and '"wall"' in answer["error"]["message"] and '"operate"' in answer["error"]["message"], answer
     # Who it was stands in the log and in the message's story, whatever the request says.
-    client.ask("POST", "/api/v1/queue", {"verb": "hold", "select": {"id": f"{ident}.1"}, "by": "somebody else"}, **bearer(OPERATOR))
+    hold = {"verb": "hold", "select": {"id": f"{ident}.1"}, "by": "somebody else"}
+    wait(lambda: client.ask("POST", "/api/v1/queue", hold, **bearer(OPERATOR))[1]["changed"] == 1, "a hold between two attempts")
     read = [event for event in gateway.events("admin_request") if event["path"] == "/api/v1/messages/{id}"]
     assert [(event["by"], event["parameter"]) for event in read] == [("anna", ident)], read
     story = json.dumps(client.ask("GET", f"/api/v1/why?id={ident}", **bearer(READER))[1])
