@@ -144,7 +144,8 @@ def test_a_command_that_is_run_beside_the_sandbox(world):
                      for event in gateway.events("upstream_failed")), "its words")
     mode.write_text("slow")
     wait(lambda: any("took too long" in event["error.message"] for event in gateway.events("upstream_failed")), "its end")
-    sleeper = int(pathlib.Path(f"{mode}.pid").read_text())
+    # A file that is being written anew is empty for a moment; and one that was ended early has not written it.
+    sleeper = wait(lambda: (pid := pathlib.Path(f"{mode}.pid")).exists() and int(pid.read_text() or 0), "its child")
     wait(lambda: not pathlib.Path(f"/proc/{sleeper}").exists() or facts(sleeper)["State"].startswith("Z"), "its children's end")
     mode.write_text("good")
     wait(lambda: gateway.events("filed"), "filed line")
