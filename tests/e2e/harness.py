@@ -49,6 +49,12 @@ def stretch():
     return max(1.0, os.getloadavg()[0] / os.cpu_count())
 
 
+def seconds(idle):
+    """A duration of the configuration that is so long on a machine that does nothing else: what shall end by itself, but not before a busy machine has done what
+    comes first."""
+    return f"{round(idle * stretch() * 1000)}ms"
+
+
 def wait(condition, what, deadline=30.0):
     """Returns the first true result of condition(); fails when there is none in so many seconds of a machine that does nothing else."""
     begun = time.monotonic()

@@ -1,6 +1,6 @@
 """Listeners that acknowledge a message when it is delivered: nothing is kept that the sender did not hear of."""
 
-from harness import free_port, message, wait
+from harness import free_port, message, seconds, wait
 from smtp_client import listener
 
 
@@ -18,7 +18,7 @@ def test_sent_again_where_delivery_is_acknowledged(world):
     """What was not acknowledged, and so dropped, is taken anew; what was delivered is not delivered again."""
     dovecot = world.dovecot()
     gateway = world.mailweir(dovecot)
-    listener(gateway).update(acknowledge="delivered", duplicate_window="10m", timeouts={"acknowledge": "2s"})
+    listener(gateway).update(acknowledge="delivered", duplicate_window="10m", timeouts={"acknowledge": seconds(2)})
     gateway.start()
     octets = message("sent until it is taken")
     dovecot.stop()

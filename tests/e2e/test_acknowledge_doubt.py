@@ -1,16 +1,16 @@
 """What the manual says of listeners that acknowledge what is delivered, sentence by sentence."""
 from fake_imap import FakeImap
-from harness import free_port, message, wait
+from harness import free_port, message, seconds, wait
 from smtp_client import listener
 
 RETRY = {"initial": "50ms", "maximum": "200ms", "settle": "200ms"}
 
 
-def gateway_for(world, fault=None, rules=None, patience="2s"):
+def gateway_for(world, fault=None, rules=None, patience=2):
     fake = FakeImap(world, fault=fault)
     gateway = world.mailweir(None, rules)
     fake.configure(gateway, retry=RETRY)
-    listener(gateway).update(acknowledge="delivered", timeouts={"acknowledge": patience})
+    listener(gateway).update(acknowledge="delivered", timeouts={"acknowledge": seconds(patience)})
     return gateway, fake
 
 
@@ -59,7 +59,7 @@ def test_settled_in_his_time(world):
     """The connection ends over the first attempt, and there is time enough: he hears of it once, and it lies there once."""
     cut = iter([True])
     gateway, fake = gateway_for(world, lambda step, session, **facts: "commit-cut" if step == "append-end" and next(cut, False) else None,
-                                patience="60s")
+                                patience=60)
     gateway.start()
     assert send(gateway, message("one"))[0] == 250
     assert fake.appends == 1 and len(fake.ids()) == 1
@@ -71,7 +71,7 @@ def test_refused_by_one_target(world):
     rules = [{"name": box, "if": {"field": "to", "is": f"{box}@example.net"},
               "then": [{"fileinto": {"upstream": "corp", "folder": box}}]} for box in ("taken", "refused")]
     gateway, fake = gateway_for(world, lambda step, session, **facts:
-                                "NO [CANNOT] not here" if step == "append-end" and facts["folder"] == "refused" else None, rules, "30s")
+                                "NO [CANNOT] not here" if step == "append-end" and facts["folder"] == "refused" else None, rules, 30)
     for box in ("taken", "refused"):
         fake.folder(box, create=True)
     gateway.start()

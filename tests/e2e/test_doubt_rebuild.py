@@ -2,7 +2,7 @@
 import select
 
 from fake_imap import FakeImap
-from harness import message, wait
+from harness import message, seconds, wait
 from smtp_client import listener
 from test_acknowledge_doubt import lost_answer, send
 from test_doubt_outcomes import RETRY, doubtful, end
@@ -50,7 +50,7 @@ def test_he_brings_it_again_behind_a_lost_index(world):
     state, fault = lost_answer()
     fake = FakeImap(world, fault=fault)
     gateway = fake.configure(world.mailweir(None), retry=RETRY)
-    listener(gateway).update(acknowledge="delivered", timeouts={"acknowledge": "2s"})
+    listener(gateway).update(acknowledge="delivered", timeouts={"acknowledge": seconds(2)})
     gateway.start()
     octets = message("one")
     assert send(gateway, octets)[0] == 451 and len(fake.ids()) == 1
@@ -75,7 +75,7 @@ def test_rest_is_filed_behind_a_lost_index(world):
     gateway = fake.configure(world.mailweir(None, [{"name": "both", "then": [{"fileinto": {"upstream": "corp", "folder": "INBOX"}},
                                                                              {"fileinto": {"upstream": "other", "folder": "INBOX"}}]}]), retry=RETRY)
     gateway.configuration["upstreams"]["other"] = {**gateway.upstream, "address": f"127.0.0.1:{other.port}"}
-    listener(gateway).update(acknowledge="delivered", timeouts={"acknowledge": "2s"})
+    listener(gateway).update(acknowledge="delivered", timeouts={"acknowledge": seconds(2)})
     gateway.start()
     octets = message("both")
     assert send(gateway, octets)[0] == 451 and len(fake.ids()) == 1
@@ -96,7 +96,7 @@ def test_index_is_lost_behind_a_repeat(world):
     state, fault = lost_answer()
     fake = FakeImap(world, fault=lambda step, session, **facts: "stall" if step == "examine" and state.get("stalls") else fault(step, session, **facts))
     gateway = fake.configure(world.mailweir(None), retry=RETRY)
-    listener(gateway).update(acknowledge="delivered", timeouts={"acknowledge": "5s"})
+    listener(gateway).update(acknowledge="delivered", timeouts={"acknowledge": seconds(5)})
     gateway.start()
     octets = message("one")
     assert send(gateway, octets)[0] == 451 and len(fake.ids()) == 1

@@ -1,7 +1,7 @@
 """Whether it is the message, the session or the account: what each costs, what is told, and that nothing is asked again that hurts."""
 from admin_client import Admin
 from fake_imap import BASE, Cut, FakeImap, Profile, Session
-from harness import message, wait
+from harness import message, seconds, wait
 from test_imap_faults import check_exactly_once, gateway_for, send_many
 
 
@@ -176,7 +176,7 @@ def test_a_second_login_is_refused(world):
     rules = [{"name": "boxes", "if": {"header": "Subject", "matches": "^(?<box>[ABC])"},
               "then": [{"fileinto": {"upstream": "corp", "folder": "${box}"}}, {"stop": True}]}]
     gateway = world.mailweir(None, rules)
-    fake.configure(gateway, timeouts={"connect": "2s", "command": "2s"}, connections=3,
+    fake.configure(gateway, timeouts={"connect": seconds(2), "command": seconds(2)}, connections=3,
                    retry={"initial": "20ms", "maximum": "100ms", "settle": "50ms"})
     gateway.start()
     with gateway.smtp() as client:

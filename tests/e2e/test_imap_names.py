@@ -2,7 +2,7 @@
 import json
 
 from fake_imap import BASE, FakeImap, Profile
-from harness import message, wait
+from harness import message, seconds, wait
 from test_imap_faults import check_exactly_once
 
 
@@ -13,7 +13,7 @@ def no_dots(name):
 
 def gateway_for(world, fake, rules, **extra):
     gateway = world.mailweir(None, rules)
-    fake.configure(gateway, timeouts={"connect": "2s", "command": "2s"},
+    fake.configure(gateway, timeouts={"connect": seconds(2), "command": seconds(2)},
                    retry={"initial": "20ms", "maximum": "100ms", "settle": "50ms"}, **extra)
     return gateway
 

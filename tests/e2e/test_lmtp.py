@@ -1,7 +1,7 @@
 """LMTP: one answer for each recipient (RFC 2033 section 4.2), by what the rules say of each, or by what becomes of its delivery."""
 import smtplib
 
-from harness import wait
+from harness import seconds, wait
 from postfix import postfix_folder
 from smtp_client import Raw, listener
 
@@ -23,7 +23,7 @@ def start_delivered(world):
     gateway = world.mailweir(dovecot, RULES + [
         {"name": "gone", "if": {"field": "to", "is": "gone@example.net"}, "then": [{"fileinto": {"upstream": "gone", "folder": "INBOX"}}]}])
     gateway.configuration["upstreams"]["gone"] = {**gateway.upstream, "address": "127.0.0.1:1"}
-    listener(gateway).update(protocol="lmtp", acknowledge="delivered", timeouts={"acknowledge": "5s"})
+    listener(gateway).update(protocol="lmtp", acknowledge="delivered", timeouts={"acknowledge": seconds(5)})
     return dovecot, gateway.start()
 
 

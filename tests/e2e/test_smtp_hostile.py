@@ -7,14 +7,14 @@ import pathlib
 import socket
 import threading
 
-from harness import free_port, message, wait
+from harness import free_port, message, seconds, wait
 from smtp_client import Raw, add_user, listener
 
 
 def test_slow_loris_does_not_slow_others(world):
     gateway = world.mailweir(None)
     port = free_port()
-    gateway.configuration["listeners"].append({"name": "strict", "address": f"127.0.0.1:{port}", "timeouts": {"command": "1s", "data": "1s"}})
+    gateway.configuration["listeners"].append({"name": "strict", "address": f"127.0.0.1:{port}", "timeouts": {"command": seconds(1), "data": seconds(1)}})
     gateway.start()
     slow = [Raw(port) for _ in range(60)]
     for raw in slow:

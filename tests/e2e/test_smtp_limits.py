@@ -4,7 +4,7 @@ import smtplib
 import socket
 import ssl
 
-from harness import Skip, free_port, message, wait
+from harness import Skip, free_port, message, seconds, wait
 from smtp_client import Raw, add_user, context_of, listener, tls
 
 
@@ -137,7 +137,7 @@ def test_half_open_connections_end(world):
     """Peers that vanish without a word, in clear, in the handshake and in the middle of a message, are let go in time."""
     gateway = world.mailweir(None)
     port = free_port()
-    quick = {"command": "500ms", "data": "500ms"}
+    quick = {"command": seconds(0.5), "data": seconds(0.5)}
     listener(gateway)["timeouts"] = quick
     gateway.configuration["listeners"].append({"name": "tls", "address": f"127.0.0.1:{port}", "timeouts": quick,
                                                "tls": tls(world, "implicit")})
