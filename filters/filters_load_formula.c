@@ -475,6 +475,18 @@ static void note_type(struct compiler *compiler, const struct filters_function_r
     note_call(&formula->source, call);
 }
 
+/* A zone or a part is no step of its own: the date before it has its value then, and explain shows them together. */
+static void append_to_date(struct compiler *compiler, struct bytes text)
+{
+    const char **shown =
+        compiler->date == SOURCE_DATE ? &compiler->formula->source.name : &compiler->steps[compiler->date_step].text;
+    struct buf both;
+    buf_init(&both, 4096);
+    buf_printf(&both, "%s | %.*s", *shown, (int)text.len, (const char *)text.ptr);
+    *shown = copy_text(compiler, buf_bytes(&both));
+    buf_done(&both);
+}
+
 static int read_function(struct compiler *compiler)
 {
     const struct filters_function_row *row;
@@ -491,6 +503,7 @@ static int read_function(struct compiler *compiler)
         if (set < 0) {
             return fail_at(compiler, start);
         }
+        append_to_date(compiler, text);
         note_type(compiler, row, &call);
         return 0;
     }

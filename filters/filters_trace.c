@@ -345,15 +345,43 @@ static void describe_number(const struct filters_condition *condition, int64_t n
     }
 }
 
+/* The one range of an operator, as the rule writes it: numbers are kept as ranges that include both ends. */
+static void describe_range(const struct filters_condition *condition, struct buf *out)
+{
+    const struct filters_range *range = &condition->ranges[0];
+    switch (condition->op) {
+    case FILTERS_OVER:
+        describe_number(condition, range->low - 1, out);
+        break;
+    case FILTERS_UNDER:
+        describe_number(condition, range->high + 1, out);
+        break;
+    case FILTERS_AT_LEAST:
+        describe_number(condition, range->low, out);
+        break;
+    case FILTERS_AT_MOST:
+        describe_number(condition, range->high, out);
+        break;
+    default:
+        describe_number(condition, range->low, out);
+        buf_append_text(out, " and");
+        describe_number(condition, range->high, out);
+        break;
+    }
+}
+
 static void describe_ranges(const struct filters_condition *condition, struct buf *out)
 {
+    if (condition->op != FILTERS_IS && condition->op != FILTERS_IN) {
+        describe_range(condition, out);
+        return;
+    }
     for (size_t i = 0; i < condition->range_count && i < SHOWN_WORDS; i++) {
         const struct filters_range *range = &condition->ranges[i];
-        if (range->low != INT64_MIN) {
-            buf_append_text(out, range->low == range->high ? "" : " from");
-            describe_number(condition, range->low, out);
-        }
-        if (range->high != INT64_MAX && range->high != range->low) {
+        buf_append_text(out, i == 0 ? "" : ",");
+        buf_append_text(out, range->low == range->high ? "" : " from");
+        describe_number(condition, range->low, out);
+        if (range->high != range->low) {
             buf_append_text(out, " to");
             describe_number(condition, range->high, out);
         }

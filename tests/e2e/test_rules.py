@@ -134,6 +134,22 @@ def test_explain_says_why(world):
     assert status == 66 and "/nonexistent.eml" in err, err
 
 
+def test_explain_says_what_each_step_gave_and_the_rule_asked(world):
+    """A zone or a part of a date is shown with its date, and a number as the rule has it."""
+    asked = (({"of": "header.Date | date | zone('Europe/Berlin') | hour", "at_least": 9}, "at_least 9; saw \"08\"", "date | zone('Europe/Berlin') | hour = \"08\""),
+             ({"of": "header.X-N | number", "over": 7}, "over 7; saw \"7.50\"", "number = \"7.50\""),
+             ({"field": "size", "under": "1KiB"}, "size under 1024; saw", ""),
+             ({"field": "time", "between": ["06:00", "09:00"]}, "time between 06:00:00 and 09:00:59; saw \"07:11:20\"", ""),
+             ({"of": "date | zone('Asia/Tokyo') | hour", "is": [16, 17]}, "is 16, 17; saw \"16\"", ""),
+             ({"field": "date", "under": "2140-03-01"}, "date under 2140-03-01; saw \"2026-11-23\"", ""))
+    rules = world.folder / "rules.json"
+    rules.write_text(json.dumps({"rules": [{"name": f"r{number}", "if": test, "then": [{"copy": {"folder": "A"}}]} for number, (test, *_) in enumerate(asked)]}))
+    status, out, err = mailweir("explain", "--config", rules, "--default", "corp:INBOX", "--now", "2026-11-23T07:11:20Z", "-",
+                                text="Subject: x\nX-N: 7.50\nDate: Mon, 23 Nov 2026 07:00:00 +0000\n\nhello\n")
+    assert status == 0 and err == "", err
+    assert all(words in out for _, *texts in asked for words in texts), out
+
+
 def test_diff_names_what_would_go_elsewhere(world):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
