@@ -225,3 +225,19 @@ def test_the_examples_of_the_configurations_manual(world):
         done = subprocess.run([MAILWEIR, "check", "--config", folder / "mailweir.json"], capture_output=True, text=True, timeout=60,
                               env={"PATH": "/usr/bin:/bin", "ARCHIVE_PASSWORD": "of the archive"})
         assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+
+
+def test_the_examples_of_values(world):
+    """Each line of the rules manual's table of functions: the rules say that value to that message."""
+    values = re.findall(r"^\t((?:subject|header\.[\w-]+) \| .*?\S) {2,}(\S.*)$", (ROOT / "deploy/doc/rules.md").read_text(), re.M)
+    functions = {function for value, _ in values for function in re.findall(r"\| (\w+)", value)}
+    explained = set(re.findall(r"^\*\*(\w+)(?:, \w+)?\(?[^*]*\*\*$", re.search(r"^A function makes.*?^Each with an example", (ROOT / "deploy/doc/rules.md").read_text(), re.M | re.S)[0], re.M))
+    assert len(values) > 30 and functions == explained, functions ^ explained
+    edits = [{"addheader": {"name": f"X-Value-{number}", "value": f"${{{value}}}"}} for number, (value, _) in enumerate(values)]
+    (world.folder / "values.json").write_text(json.dumps({
+        "maps": {"teams": {"web-1": "ops"}}, "rules": [{"name": "all", "then": edits}],
+        "tests": [{"name": f"${{{value}}}", "now": "2026-11-23T07:40:00Z", "from": "a@example.com", "to": "b@example.net",
+                   "headers": {"Subject": "Disk 93% on web-1", "X-Hosts": "web-1, db-1, web-1", "Date": "Mon, 23 Nov 2026 08:30:00 +0100"},
+                   "expect": {"headers": {f"X-Value-{number}": said}}} for number, (value, said) in enumerate(values)]}))
+    done = subprocess.run([MAILWEIR, "test", world.folder / "values.json"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
