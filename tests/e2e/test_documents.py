@@ -19,7 +19,7 @@ FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^ *```", re.S | re.M)
 OTHERS = {
     "deploy/quickstart": "tests/deploy/bare_root runs it", "tests/run": "it is what runs this", "deploy/kubernetes/apply": "tests/deploy/kubernetes runs it",
     "docker": "tests/deploy/compose brings its services up", "podman": "tests/deploy/container builds and runs the image", "deploy/release": "tests/deploy/release runs it",
-    "apt": "tests/deploy/package installs the package", "dpkg-deb": "of a package", "systemctl": "tests/deploy/systemd_boot does it", "systemd-analyze": "tests/deploy/systemd",
+    "apt": "tests/deploy/package installs the package", "dpkg-deb": "of a package", "new/usr/sbin/mailweir": "the program of that package", "systemctl": "tests/deploy/systemd_boot does it", "systemd-analyze": "tests/deploy/systemd",
     "kubectl": "needs a cluster", "helm": "is not in Debian; tests/deploy/helm renders the chart", "ssh": "needs another machine", "minisign": "tests/deploy/release checks a signature",
     "sha256sum": "tests/deploy/release checks the sums", "openssl": "makes a random word", "swaks": "tests/e2e/smtp_clients runs it", "install": "the hook of a renewal is run below",
     "tests/bench/run": "measures for an hour on a quiet machine",
