@@ -116,11 +116,11 @@ def script_stage(stage):
     return tests
 
 
-def deploy(_size):
+def deploy(size):
     """What is deployed: one after the other, for the sake of the ports and folders that are the system's."""
     for path in sorted((ROOT / "tests/deploy").glob("test_*.py")):
         for name in functions(path):
-            env = {"MAILWEIR": str(BUILDS[""][0] / "mailweir")}
+            env = {"MAILWEIR": str(BUILDS[""][0] / "mailweir"), "TEST_SIZE": size}
             yield Test(f"deploy/{path.stem[5:]}/{name[5:]}",
                        ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 1800, env, lane="deploy")
 
