@@ -45,7 +45,8 @@ def test_installs_and_goes_again(world):
         shutil.copy(deb, root / "mailweir.deb")
         run(*inside, "apt-get", "update", "-qq")
         run(*inside, "apt-get", "install", "-qq", "-y", "--no-install-recommends", "/mailweir.deb")
-        assert run(*inside, "stat", "-c", "%U %a", "/var/lib/mailweir").split() == ["mailweir", "700"]
+        for folder in ("/var/lib/mailweir", "/var/lib/mailweir-tokens"):
+            assert run(*inside, "stat", "-c", "%U %a", folder).split() == ["mailweir", "700"]
         assert run(*inside, "stat", "-c", "%U:%G %a", "/etc/mailweir/mailweir.json").split() == ["root:mailweir", "640"]
         (root / "etc/mailweir/imap-password").write_text("secret\n")
         run(*inside, "mailweir", "check")
@@ -69,7 +70,7 @@ def test_installs_and_goes_again(world):
         assert not (root / "usr/sbin/mailweir").exists()
         assert (root / ENABLED).is_symlink(), "the service runs again when the package comes back"
         run(*inside, "apt-get", "purge", "-qq", "-y", "mailweir")
-        assert not (root / "etc/mailweir/mailweir.json").exists() and not (root / "var/lib/mailweir").exists()
+        assert not (root / "etc/mailweir/mailweir.json").exists() and not (root / "var/lib/mailweir").exists() and not (root / "var/lib/mailweir-tokens").exists()
         assert not (root / ENABLED).is_symlink(), "an enabled unit that is no more is complained of at each boot"
         assert (root / "etc/mailweir/imap-password").exists(), "what the operator made is the operator's"
 

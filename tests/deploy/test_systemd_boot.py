@@ -103,6 +103,8 @@ def test_unit_under_systemd(world):
         facts = dict(line.split(":\t", 1) for line in machine.run("cat", f"/proc/{pid}/status").splitlines() if ":\t" in line)
         assert facts["Seccomp"] == "2" and facts["NoNewPrivs"] == "1", facts
         assert facts["Uid"].split()[0] == machine.run("id", "-u", "mailweir").strip() != "0"
+        # Where the guide has the tokens of Gmail and Microsoft 365, the service may write them.
+        machine.run("nsenter", f"--target={pid}", "--mount", "setpriv", "--reuid=mailweir", "--regid=mailweir", "--clear-groups", "touch", "/var/lib/mailweir-tokens/gmail")
         sandbox, = [line for line in machine.journal().splitlines() if '"event.action":"sandbox"' in line]
         assert all(word in sandbox for word in ('"system_calls":"filtered"', '"paths":"those named', '"core_dumps":"none"')), sandbox
 
