@@ -338,7 +338,7 @@ static void lint_group(struct filters_loader *loader, const struct filters_group
         const struct filters_rule *shadow =
             rule->disabled || rule->condition == NULL ? NULL : shadow_of(&shadows, rule->condition, rule, &key);
         if (shadow != NULL) {
-            warn_of_rule(loader, rule, "its messages end at", shadow);
+            warn_of_rule(loader, rule, "every message that meets the condition ends at", shadow);
         }
         note_rule(&shadows, rule, i, &key);
     }

@@ -146,7 +146,7 @@ static void load_rule(struct filters_loader *loader, json_t *value, struct filte
         rule->condition = filters_load_condition(loader, condition);
         if (rule->condition == NULL && problems_errors(loader->problems) == errors) {
             /* Without a condition it would act on every message. A broken named condition is told at its own place. */
-            filters_load_error(loader, "the condition cannot be used because of an error in it");
+            filters_load_error(loader, "the condition cannot be used: mend the error in the named condition first");
         }
         filters_load_up(loader, mark);
     }

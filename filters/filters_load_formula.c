@@ -326,7 +326,8 @@ static int read_source(struct compiler *compiler)
     size_t start = place(compiler);
     struct bytes name = bytes_trim(cut_before(compiler, "|[ \t"));
     if (name.len == 0) {
-        buf_append_text(compiler->error, "it names no value");
+        buf_append_text(compiler->error,
+                        "no value is named here: write one, such as \"subject\" or \"header.Date | date\"");
         return fail_at(compiler, start);
     }
     const char *text = copy_text(compiler, name);

@@ -48,7 +48,8 @@ static void add_json(struct filters_loader *loader, struct filters_map *map, str
     json_t *root = json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES, &error);
     if (!json_is_object(root)) {
         filters_load_error_at(loader, "file", "\"%s\" is not an object of keys with their values: %s", path,
-                              root == NULL ? error.text : "it is something else");
+                              root == NULL ? error.text
+                                           : "the file has a list or a single value; write {\"key\": \"value\"}");
     }
     const char *key;
     json_t *value;
@@ -116,7 +117,7 @@ static const char *cut_record(struct bytes *rest, unsigned column, struct buf *k
         *lines_r += start[i] == '\n';
     }
     buf_done(&field);
-    return open ? "a quote is opened but never closed" : found ? NULL : "it has too few columns (key,value)";
+    return open ? "a quote is opened but never closed" : found ? NULL : "too few columns; write key,value";
 }
 
 static void add_csv(struct filters_loader *loader, struct filters_map *map, struct bytes text, unsigned column)
@@ -268,7 +269,7 @@ const struct filters_map *filters_load_map(struct filters_loader *loader, const 
     named->used = true;
     load_named_map(loader, named);
     if (named->map == NULL) {
-        buf_printf(error, "the map \"%s\" cannot be used because of an error in it", name);
+        buf_printf(error, "the map \"%s\" cannot be used: mend the error in the map first", name);
     }
     return named->map;
 }

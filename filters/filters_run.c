@@ -17,7 +17,8 @@
 
 int filters_run_full(struct filters_run *run)
 {
-    fault_set(run->fault, FAULT_LOCAL, "rules-memory", "rules", "the decision needs more memory than it may use");
+    fault_set(run->fault, FAULT_LOCAL, "rules-memory", "rules",
+              "the rules need more memory for this message than a decision may use");
     return -1;
 }
 

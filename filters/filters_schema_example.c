@@ -377,7 +377,7 @@ json_t *filters_schema_snippets(const char *definition)
          "'${2:^failed: (?<project>\\\\\\\\S+)}'}, 'then': [{'fileinto': {'folder': '${3:CI}/\\\\${project\\\\}'}}, "
          "{'stop': true}]}}, {'label': 'rule: watched only', 'body': {'name': '${1:name}', 'state': 'watch', 'if': "
          "{'header': '${2:Subject}', 'contains': '${3:text}'}, 'then': [{'reject': '${4:not accepted here}'}]}}]"},
-        {"test", "[{'label': 'test', 'body': {'name': '${1:what it shows}', 'headers': {'Subject': '${2:failed: "
+        {"test", "[{'label': 'test', 'body': {'name': '${1:what the test shows}', 'headers': {'Subject': '${2:failed: "
                  "web}'}, 'from': '${3:app@example.net}', 'to': '${4:ops@example.net}', 'expect': {'rules': "
                  "['${5:rule}'], 'filed': ['${6:corp:Folder}']}}}]"},
         {"group", "[{'label': 'group: the first that holds', 'body': {'match': 'first', 'rules': [], 'default': "

@@ -136,7 +136,8 @@ static json_t *parts_of(const struct filters_field_row *row, bool numbers)
 /* Editors show and complete only what is there: examples are those of the row. */
 static void add_part(json_t *test, json_t *parts)
 {
-    const struct filters_key key = {"part", FILTERS_SHAPE_PART, false, "which part of it"};
+    const struct filters_key key = {"part", FILTERS_SHAPE_PART, false,
+                                    "which part of the field, such as the domain of an address"};
     json_t *properties = json_object_get(test, "properties"), *names = json_incref(json_object_get(parts, "enum"));
     filters_schema_property(properties, "condition", &key, parts);
     json_object_set_new(json_object_get(properties, "part"), "examples", names);

@@ -131,7 +131,7 @@ const struct filters_key filters_file_keys[] = {
 const struct filters_key filters_rule_keys[] = {
     {"name", FILTERS_SHAPE_TEXT, true, "the rule's name, which is unique; used in logs, metrics and tests"},
     {"if", FILTERS_SHAPE_CONDITION, false, "when the rule acts; default: always"},
-    {"then", FILTERS_SHAPE_ACTIONS, true, "what it does, in order"},
+    {"then", FILTERS_SHAPE_ACTIONS, true, "what the rule does, in order"},
     {"on_error", FILTERS_SHAPE_ON_ERROR, false,
      "when a limit is hit while the condition is decided: \"defer\" the message (451), \"skip\" the rule, or go to the "
      "\"default\""},
@@ -155,7 +155,7 @@ const struct filters_key filters_test_subject_keys[] = {
     {"field", FILTERS_SHAPE_FIELD, false, "the value to look at: of the envelope, the connection or the message"},
     {"header", FILTERS_SHAPE_TEXTS, false,
      "or the header fields with this name, or with these names; \"*\" is every field"},
-    {"part", FILTERS_SHAPE_PART, false, "which part of it"},
+    {"part", FILTERS_SHAPE_PART, false, "which part of the field, such as the domain of an address"},
     {"ignore_case", FILTERS_SHAPE_BOOLEAN, false,
      "compare without regard to case; addresses and host names always are, but for \"matches\""},
     {"of", FILTERS_SHAPE_TEXT, false,
@@ -229,7 +229,7 @@ const struct filters_key filters_target_keys[] = {
      "the folder, \"/\" between levels; a template, or the folder with a special use: \"\\Junk\", \"\\Archive\" ..."},
     {"flags", FILTERS_SHAPE_TEXTS, false, "IMAP flags and keywords; keywords are templates"},
     {"date", FILTERS_SHAPE_DATE_SOURCE, false,
-     "the message's date in the folder: \"received\", or that of its Date field: \"header\""},
+     "the date that the folder shows: \"received\", or \"header\", that of the Date field"},
     {"else", FILTERS_SHAPE_WAYS, false,
      "where the message goes instead when that fails, the first that fits; a message that may have been filed already "
      "stays where it is"},
@@ -255,7 +255,7 @@ const struct filters_key filters_refusal_keys[] = {
 
 const struct filters_key filters_add_keys[] = {
     {"name", FILTERS_SHAPE_TEXT, true, "the field's name"},
-    {"value", FILTERS_SHAPE_TEXT, true, "its value; a template"},
+    {"value", FILTERS_SHAPE_TEXT, true, "the value of the field; a template"},
     END,
 };
 
@@ -288,17 +288,18 @@ const struct filters_key filters_map_keys[] = {
 };
 
 const struct filters_key filters_authserv_keys[] = {
-    {"name", FILTERS_SHAPE_TEXT, true, "the host's name as it stands first in its Authentication-Results"},
+    {"name", FILTERS_SHAPE_TEXT, true,
+     "the host's name, as it stands first in the Authentication-Results fields of this host"},
     {"from_clients", FILTERS_SHAPE_TEXTS, true,
-     "the networks of the clients that bring its fields; fields from other clients could have been written by anybody"},
+     "the networks of the clients that bring the fields of this host; anybody could write them elsewhere"},
     END,
 };
 
 const struct filters_key filters_case_keys[] = {
     {"name", FILTERS_SHAPE_TEXT, true, "the test's name: what the test shows"},
     {"message", FILTERS_SHAPE_TEXT, false, "a file with the message, from the rule file's folder"},
-    {"headers", FILTERS_SHAPE_HEADERS, false, "or its header fields right here"},
-    {"body", FILTERS_SHAPE_TEXT, false, "and its body"},
+    {"headers", FILTERS_SHAPE_HEADERS, false, "in the place of a file: the header fields of the message"},
+    {"body", FILTERS_SHAPE_TEXT, false, "in the place of a file: the text of the message"},
     {"from", FILTERS_SHAPE_TEXT, true, "envelope sender"},
     {"to", FILTERS_SHAPE_TEXTS, true, "envelope recipients"},
     {"client", FILTERS_SHAPE_TEXT, false, "the client's address; default: 127.0.0.1"},
@@ -318,7 +319,7 @@ const struct filters_key filters_case_keys[] = {
 const struct filters_key filters_expect_keys[] = {
     {"rules", FILTERS_SHAPE_TEXTS, false, "the rules that acted, in order"},
     {"filed", FILTERS_SHAPE_FILED, false,
-     "the deliveries in any order, each as \"upstream:folder\" or as an object that says more of it"},
+     "the deliveries in any order, each as \"upstream:folder\" or as an object that says more about the delivery"},
     {"watched", FILTERS_SHAPE_TEXTS, false, "the rules in the state \"watch\" that would have acted, in order"},
     {"flags", FILTERS_SHAPE_TEXTS, false, "the flags of every delivery, in any order"},
     {"held", FILTERS_SHAPE_BOOLEAN, false, "whether every delivery is held"},
@@ -332,11 +333,11 @@ const struct filters_key filters_expect_keys[] = {
 
 const struct filters_key filters_filed_keys[] = {
     {"folder", FILTERS_SHAPE_TEXT, true, "the folder"},
-    {"upstream", FILTERS_SHAPE_TEXT, false, "its upstream; default: that of the default"},
-    {"flags", FILTERS_SHAPE_TEXTS, false, "its flags, in any order"},
-    {"held", FILTERS_SHAPE_BOOLEAN, false, "whether it is held"},
-    {"to", FILTERS_SHAPE_TEXTS, false, "the recipients that it is for, in any order"},
-    {"date", FILTERS_SHAPE_DATE_SOURCE, false, "which date it has in the folder"},
+    {"upstream", FILTERS_SHAPE_TEXT, false, "the upstream of the delivery; default: that of the default"},
+    {"flags", FILTERS_SHAPE_TEXTS, false, "the flags of the delivery, in any order"},
+    {"held", FILTERS_SHAPE_BOOLEAN, false, "whether the delivery is held"},
+    {"to", FILTERS_SHAPE_TEXTS, false, "the recipients that the delivery is for, in any order"},
+    {"date", FILTERS_SHAPE_DATE_SOURCE, false, "which date the folder shows"},
     {"else", FILTERS_SHAPE_WAYS_FILED, false,
      "the alternative targets in order, each as \"upstream:folder\" or as the rule writes it; a \"fallback\" is one of "
      "them"},

@@ -141,7 +141,8 @@ static int put_file(struct move *move, const char *id, struct copy *copy)
     }
     int read = queue_here_body(move->here, id, write_piece, copy);
     if (read != EX_OK && !fault_is_set(&copy->fault)) {
-        fault_set(&copy->fault, FAULT_LOCAL, "unread", "move", "its octets cannot be read");
+        fault_set(&copy->fault, FAULT_LOCAL, "unread", "move",
+                  "the body of the message cannot be read: \"mailweir spool check\" says what is damaged");
     }
     return net_file_close(&copy->file, &copy->fault) != 0 || read != EX_OK ? -1 : 0;
 }

@@ -32,7 +32,7 @@ static const struct config_key upstream_tls_keys[] = {
      .help = "the name in the server's certificate, if it differs from the address"},
     {"certificate", PATH(config_upstream, tls.certificate),
      .help = "the client certificate, if the server asks for one"},
-    {"key", PATH(config_upstream, tls.key), .secret = true, .help = "its key"},
+    {"key", PATH(config_upstream, tls.key), .secret = true, .help = "the private key of the certificate"},
     END,
 };
 static const struct config_table upstream_tls = {upstream_tls_keys, 0};
@@ -102,7 +102,7 @@ static const struct config_table upstream_service = {upstream_service_keys, 0};
 
 static const struct config_key upstream_auth_keys[] = {
     {"username", STRING(config_upstream, username), .required = true, .help = "the account"},
-    {"password", SECRET(config_upstream, password), .help = "its password"},
+    {"password", SECRET(config_upstream, password), .help = "the password of the account"},
     {"mechanism", WORD(config_upstream, mechanism, mechanisms), .fallback = "auto",
      .help = "auto is PLAIN or LOGIN with a password, OAUTHBEARER or XOAUTH2 with a token"},
     {"channel_binding", WORD(config_upstream, binding, bindings), .fallback = "auto",
@@ -321,8 +321,8 @@ static const struct config_key default_keys[] = {
     {"upstream", STRING(config, default_upstream), .help = "upstream of messages that no rule took"},
     {"fallback", STRING(config, default_fallback),
      .help = "the upstream to use when that one stays down; see \"fallback_after\""},
-    {"folder", STRING(config, default_folder), .fallback = "INBOX", .help = "its folder"},
-    {"flags", STRINGS(config, default_flags), .help = "its flags and keywords"},
+    {"folder", STRING(config, default_folder), .fallback = "INBOX", .help = "the folder for mail that no rule files"},
+    {"flags", STRINGS(config, default_flags), .help = "the flags and keywords of that mail"},
     {"reject", BOOLEAN(config, default_reject), .help = "refuse such messages instead (550)"},
     END,
 };

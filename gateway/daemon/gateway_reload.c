@@ -74,7 +74,8 @@ static int check_sandbox(const struct gateway *gateway, const struct config *con
         const char *const *command = upstream->token_command.items;
         if (upstream->token_command.count > 0 && (none || !net_child_may_run(gateway->loop, command))) {
             fault_set(fault, FAULT_LOCAL, "sandbox", upstream->name,
-                      "its token comes from a command that was not in the configuration when the gateway started, and "
+                      "the token of this upstream comes from a command that was not in the configuration when the "
+                      "gateway started, and "
                       "the sandbox runs no others: restart the gateway");
             return -1;
         }

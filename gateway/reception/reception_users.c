@@ -276,7 +276,7 @@ static int make_hash(const char *password, char hash_r[RECEPTION_HASH_MAX], stru
     if (good) {
         memcpy(hash_r, hash, strlen(hash) + 1);
     } else {
-        fault_set(fault, FAULT_LOCAL, "crypt", "password", "the password cannot be hashed; it may be too long");
+        fault_set(fault, FAULT_LOCAL, "crypt", "password", "the password cannot be hashed; a shorter password may do");
     }
     explicit_bzero(data, sizeof *data);
     free(data);

@@ -264,7 +264,7 @@ def test_maps_are_told_what_is_wrong_with_them(world):
     def said_of(text):
         return tried({"maps": {"m": {"file": "m.csv"}}, "rules": [{"name": "r", "if": {"of": "from | lookup('m')", "is": "x"}, "then": [{"stop": True}]}]}, {"m.csv": text})
     for text, what in (('a,"b\nc,d\n', "line 1 of the map: a quote is opened but never closed"), ("a,b\nA,c\n", 'line 2 of the map: "A" is in the map twice'),
-                       ("a,b\n\n# c\nd\n", "line 4 of the map: it has too few columns")):
+                       ("a,b\n\n# c\nd\n", "line 4 of the map: too few columns")):
         status, said = said_of(text)
         assert status == 1 and what in said, (text, said)
     assert said_of('"a\nb","c\nd"\r\n\r\n#\r\ne,f')[0] == 0

@@ -302,7 +302,7 @@ static void an_outcome_on_one_line(void **state)
                           "\"ci\"]}}, {\"fileinto\": {\"upstream\": \"corp\", \"folder\": \"B\"}}"),
                    false, memory, "corp:A \\Seen ci (held) +X-Seen, corp:B (held) +X-Seen");
     assert_outcome(ALWAYS("{\"discard\": true}"), false, 1,
-                   "deferred (rules: the decision needs more memory than it may use)");
+                   "deferred (rules: the rules need more memory for this message than a decision may use)");
     const char *looks = "{\"rules\": [{\"name\": \"r\", \"if\": {\"field\": \"body\", \"contains\": \"x\"}, \"then\": "
                         "[{\"discard\": true}]}]}";
     assert_outcome(looks, true, memory, NULL);

@@ -91,7 +91,7 @@ static const struct {
     {IF("{\"of\":\"from | lowr\",\"is\":\"a\"}"),
      {"did you mean \"lower\"? (at character 8 of \"from | lowr\") (at /rules/0/if/of)"}},
     {IF("{\"of\":\"form\",\"is\":\"a\"}"), {"did you mean ${from}? (at character 1 of"}},
-    {IF("{\"of\":\"\",\"is\":\"a\"}"), {"it names no value"}},
+    {IF("{\"of\":\"\",\"is\":\"a\"}"), {"no value is named here"}},
     {IF("{\"of\":\"from lower\",\"is\":\"a\"}"), {"write \"|\" between"}},
     {IF("{\"of\":\"header.X[0]\",\"is\":\"a\"}"), {"[first], [last], [2], [-2] (at character 9"}},
     {IF("{\"of\":\"header.X[first\",\"is\":\"a\"}"), {"[first], [last]"}},
@@ -270,10 +270,10 @@ static const struct {
     const char *text, *says; /* NULL: no warning */
 } lints[] = {
     {TWO(STOP, STOP), "r.json:2:1: warning: rule \"b\" can never act: every message ends at \"a\""},
-    {TWO(",\"if\":" FROM_A STOP, ",\"if\":" FROM_A STOP), "its messages end at \"a\""},
+    {TWO(",\"if\":" FROM_A STOP, ",\"if\":" FROM_A STOP), "every message that meets the condition ends at \"a\""},
     {TWO(",\"if\":{\"field\":\"from\",\"in\":[\"a\",\"b\"]}" STOP,
          ",\"if\":{\"all\":[" FROM_A ",{\"field\":\"to\",\"is\":\"x\"}]}" STOP),
-     "its messages end at"},
+     "every message that meets the condition ends at"},
     {TWO(",\"if\":" FROM_A STOP, ",\"if\":{\"field\":\"from\",\"in\":[\"a\",\"b\"]}" STOP), NULL},
     {TWO(",\"if\":" FROM_A ",\"then\":" FILE_X, ",\"if\":" FROM_A STOP), NULL},
     {TWO(",\"if\":" FROM_A STOP, ",\"if\":{\"field\":\"to\",\"is\":\"a\"}" STOP), NULL},
@@ -481,9 +481,8 @@ static void a_shadow_may_be_far_before(void **state)
     buf_append_text(&text, "{\"name\":\"last\",\"if\":{\"header\":\"X\",\"is\":\"1\"},\"then\":[{\"stop\":true}]}]}");
     struct filters_set *set = fixture_load(buf_text(&text), &out);
     assert_non_null(set);
-    assert_string_equal(
-        buf_text(&out),
-        "r.json:3000:1: warning: rule \"r2999\" can never act: its messages end at \"r0\" (r.json:1)\n");
+    assert_string_equal(buf_text(&out), "r.json:3000:1: warning: rule \"r2999\" can never act: every message that "
+                                        "meets the condition ends at \"r0\" (r.json:1)\n");
     filters_set_free(&set);
     buf_done(&text);
     buf_done(&out);

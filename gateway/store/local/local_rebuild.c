@@ -55,13 +55,15 @@ static void report_damage(struct rebuild *rebuild, uint64_t at, const char *what
 static void report_torn(struct rebuild *rebuild, uint64_t at)
 {
     if (local_durable_proves(rebuild->durable, (struct local_spot){rebuild->segment, at})) {
-        report_damage(rebuild, at, "no record begins here, and one did: what lies behind says that it was durable");
+        report_damage(
+            rebuild, at,
+            "a record that was on the disk has been damaged: what lies behind shows that the record was whole once");
         return;
     }
     struct fault found = FAULT_INIT;
     fault_set(&found, FAULT_LOCAL, "torn", "spool",
               "segment %016" PRIx64 " at octet %" PRIu64
-              ": a record was not written to its end; nobody was told that it was taken",
+              ": the last record was not written to its end; no sender was told that the message was accepted",
               rebuild->segment, at);
     rebuild->result.torn++;
     rebuild->report(rebuild->ctx, NULL, &found);
@@ -260,15 +262,16 @@ static int take_record(struct rebuild *rebuild, uint64_t at, const struct local_
         net_file_read(rebuild->file, at + LOCAL_RECORD_HEAD + record->body_len, meta, record->meta_len, NULL);
     if (got != (ptrdiff_t)text.len || store_sum_of(text) != record->meta_sum ||
         store_meta_read(text, arena, &envelope, &deliveries, &count, NULL) != 0) {
-        report_damage(rebuild, at, "an envelope does not match its checksum");
+        report_damage(rebuild, at, "an envelope does not match its checksum; the message cannot be taken over");
         arena_free(&arena);
         free(meta);
         return 0;
     }
     rebuild->is_unheard = store_meta_is_unheard(text);
     if (!body_is_whole(rebuild, at, record)) {
-        report_damage(rebuild, at,
-                      "a body does not match its checksum; its envelope is kept and it becomes a dead letter");
+        report_damage(
+            rebuild, at,
+            "a body does not match its checksum; the envelope is kept, and the message becomes a dead letter");
     }
     int result = add_found(rebuild, &envelope, deliveries, count, &place);
     arena_free(&arena);

@@ -65,8 +65,8 @@ int local_recover_expect_index(const char *path, const char *index, const char *
     }
     if (local_aside_is_cut(path)) {
         fault_set(fault, FAULT_LOCAL, "damaged", index,
-                  "a rebuild of the index in %s was cut short, and the old index has not its name any more:"
-                  " \"mailweir spool rebuild\" puts that right and rebuilds the index",
+                  "a rebuild of the index in %s was cut short while the old index was put aside:"
+                  " \"mailweir spool rebuild\" finds the old index and begins again",
                   path);
         return -1;
     }

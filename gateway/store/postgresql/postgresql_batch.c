@@ -221,7 +221,8 @@ static enum store_verdict end_batch(struct postgresql *pg, struct fault *fault)
     int result = postgresql_gather(&pg->writer, 2, take_end, &ending, fault);
     if (pg->writer.had_notice) {
         /* It is committed here, and would be lost with this machine: a 250 would promise more than that. */
-        fault_set(fault, FAULT_LOCAL, "unsynced", "postgresql", "PostgreSQL has not waited for its standby");
+        fault_set(fault, FAULT_LOCAL, "unsynced", "postgresql",
+                  "PostgreSQL stopped waiting for its standby, so what was written may lie on one disk alone");
         return STORE_IN_LIMBO;
     }
     if (result == 0 && ending.committed) {

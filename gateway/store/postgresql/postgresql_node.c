@@ -110,7 +110,8 @@ static void name_of(const struct postgresql *pg, char name[NAME_MAX_LEN])
 static int expect_synced(struct postgresql_link *link, struct fault *fault)
 {
     if (link->had_notice) {
-        fault_set(fault, FAULT_LOCAL, "unsynced", "postgresql", "PostgreSQL has not waited for its standby");
+        fault_set(fault, FAULT_LOCAL, "unsynced", "postgresql",
+                  "PostgreSQL stopped waiting for its standby, so what was written may lie on one disk alone");
         return -1;
     }
     return 0;
