@@ -309,6 +309,7 @@ static json_t *point(const struct admin_figures *figures, uint64_t first, unsign
 void admin_get_figures(struct admin_request *request)
 {
     const struct admin_figures *figures = request->admin->figures;
+    admin_figures_tick(request->admin); /* or a minute that has just begun would be one that nobody counted */
     const char *asked = admin_query(request, "range");
     const struct range *range = NULL;
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
