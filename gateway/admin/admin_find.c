@@ -35,8 +35,9 @@ struct finding {
     struct mail_query query;
     struct store_search search; /* for one more than the page takes, which tells that there is more */
     uint64_t limit;             /* of the page */
-    int64_t refused_before_ms;
-    json_t *hits; /* of the store */
+    int64_t refused_until_ms;   /* refusals of then or before */
+    uint64_t refused_given;     /* of those of that very millisecond, so many are in the pages before */
+    json_t *hits;               /* of the store */
     struct fault fault;
 };
 
@@ -100,7 +101,7 @@ static bool refusal_fits(const struct finding *finding, const json_t *refusal)
 {
     struct arena *arena = arena_new(REFUSAL_MAX);
     const struct mail_envelope envelope = envelope_of(refusal, arena);
-    bool fits = envelope.received_ms < finding->refused_before_ms && mail_query_fits(&finding->query, &envelope) &&
+    bool fits = envelope.received_ms <= finding->refused_until_ms && mail_query_fits(&finding->query, &envelope) &&
                 mail_query_fits_delivery(&finding->query, MAIL_QUERY_REFUSED, "", "", text_of(refusal, "rule"));
     arena_free(&arena);
     return fits;
@@ -142,14 +143,17 @@ static int64_t horizon(const struct finding *finding)
 
 struct page {
     json_t *list;
-    uint64_t seq;      /* where the store goes on */
-    int64_t before_ms; /* and the refusals */
+    uint64_t seq;     /* where the store goes on */
+    int64_t until_ms; /* and the refusals: */
+    uint64_t given;   /* behind so many of that millisecond */
     bool more;
 };
 
 static void take_refusal(struct page *page, const json_t *refusal)
 {
-    page->before_ms = json_integer_value(json_object_get(refusal, "time_ms"));
+    int64_t time_ms = json_integer_value(json_object_get(refusal, "time_ms"));
+    page->given = time_ms == page->until_ms ? page->given + 1 : 1;
+    page->until_ms = time_ms;
     json_array_append_new(page->list, refused_object(refusal));
 }
 
@@ -174,11 +178,16 @@ static void merge(const struct finding *finding, struct page *page)
                                                RECEPTION_REFUSALS_MAX);
     int64_t oldest_ms = horizon(finding);
     size_t taken = 0, i;
+    uint64_t given = finding->refused_given;
     const json_t *refusal;
     json_array_foreach(refusals, i, refusal)
     {
         int64_t time_ms = json_integer_value(json_object_get(refusal, "time_ms"));
         if (!refusal_fits(finding, refusal)) {
+            continue;
+        }
+        if (time_ms == finding->refused_until_ms && given > 0) {
+            given--;
             continue;
         }
         take_hits(page, finding, &taken, time_ms);
@@ -206,9 +215,13 @@ static void on_found(void *ctx)
         finding_free(finding);
         return;
     }
-    struct page page = {.list = json_array(), .seq = finding->search.before, .before_ms = finding->refused_before_ms};
+    struct page page = {.list = json_array(),
+                        .seq = finding->search.before,
+                        .until_ms = finding->refused_until_ms,
+                        .given = finding->refused_given};
     merge(finding, &page);
-    json_t *next = page.more ? json_sprintf("%" PRIu64 ".%" PRId64, page.seq, page.before_ms) : json_null();
+    json_t *next =
+        page.more ? json_sprintf("%" PRIu64 ".%" PRId64 ".%" PRIu64, page.seq, page.until_ms, page.given) : json_null();
     admin_answer_json(finding->request, MHD_HTTP_OK, json_pack("{s:o, s:o}", "messages", page.list, "next", next));
     finding_free(finding);
 }
@@ -233,20 +246,21 @@ static void on_lane(void *ctx)
     }
 }
 
-/* "<message>.<milliseconds>", as "next" says it; nothing is the beginning. */
+/* "<message>.<milliseconds>.<refusals>", as "next" says it; nothing is the beginning. */
 static bool read_cursor(const char *text, struct finding *finding)
 {
-    uint64_t before_ms;
-    finding->refused_before_ms = INT64_MAX;
+    uint64_t until_ms;
+    finding->refused_until_ms = INT64_MAX;
     if (text == NULL || text[0] == '\0') {
         return true;
     }
     struct bytes rest = bytes_of(text);
-    if (!bytes_to_u64(bytes_cut(&rest, '.'), &finding->search.before) || !bytes_to_u64(rest, &before_ms) ||
-        before_ms > INT64_MAX || finding->search.before > INT64_MAX) {
+    if (!bytes_to_u64(bytes_cut(&rest, '.'), &finding->search.before) ||
+        !bytes_to_u64(bytes_cut(&rest, '.'), &until_ms) || !bytes_to_u64(rest, &finding->refused_given) ||
+        until_ms > INT64_MAX || finding->search.before > INT64_MAX) {
         return false;
     }
-    finding->refused_before_ms = (int64_t)before_ms;
+    finding->refused_until_ms = (int64_t)until_ms;
     return true;
 }
 

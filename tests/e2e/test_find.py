@@ -85,6 +85,33 @@ def test_find_everything(world):
     gateway.stop()
 
 
+def test_pages_of_what_was_refused_at_once(world):
+    """What clients hear within one millisecond is in one page or in the next, never in none."""
+    gateway = world.mailweir(None, [{"name": "nobody", "if": {"field": "to", "contains": "nobody"}, "then": [{"reject": "No"}]}]).start()
+    admin = Admin(gateway)
+
+    def pages(limit):
+        seen, after = [], ""
+        while after is not None:
+            page = admin.get(f"/api/v1/find?q=state:refused&limit={limit}&after={after}").json
+            seen, after = seen + page["messages"], page["next"]
+        return seen
+
+    def share_a_millisecond():
+        with gateway.smtp() as client:
+            client.ehlo()
+            client.mail("app@example.com")
+            client.send("".join(f"RCPT TO:<nobody{number}@example.net>\r\n" for number in range(10)))
+            assert [client.getreply()[0] for _ in range(10)] == [550] * 10
+        times = [one["received_ms"] for one in pages(100)]
+        return len(set(times)) < len(times)
+
+    wait(share_a_millisecond, "two that are refused within one millisecond")
+    for limit in (1, 2, 3):
+        assert pages(limit) == pages(100), (limit, pages(limit))
+    gateway.stop()
+
+
 def test_forget(world):
     """A person is gone from the history, the search, refusals (also in their file) and recent ones; what is left is named."""
     dovecot = world.dovecot()
