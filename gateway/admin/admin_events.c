@@ -56,6 +56,18 @@ static void send_events(struct admin_stream *stream, struct bytes events)
     wake(stream);
 }
 
+void admin_events_stood_still(struct admin *admin, const struct MHD_Connection *connection)
+{
+    LIST_EACH(link, &admin->streams)
+    {
+        struct admin_stream *stream = LIST_ITEM(link, struct admin_stream, link);
+        if (stream->connection == connection && !stream->ending) {
+            stream->ending = true;
+            admin->counts.lagged++;
+        }
+    }
+}
+
 static void send_to_all(struct admin *admin, struct bytes events)
 {
     LIST_EACH(link, &admin->streams)

@@ -187,7 +187,9 @@ void admin_http_completed(void *ctx, struct MHD_Connection *connection, void **s
 {
     struct admin *admin = ((struct admin_door *)ctx)->admin;
     struct admin_request *request = *slot;
-    (void)why;
+    if (why == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED) {
+        admin_events_stood_still(admin, connection);
+    }
     if (request == NULL) {
         return;
     }

@@ -56,5 +56,7 @@ void admin_events_tick(struct admin *admin);
 void admin_events_done(struct admin *admin);
 /* Ends the streams that are open; their clients come again. */
 void admin_events_end(struct admin *admin);
+/* The connection, which may be a stream's, is closed because nothing moved on it: its client did not read. */
+void admin_events_stood_still(struct admin *admin, const struct MHD_Connection *connection);
 
 #endif

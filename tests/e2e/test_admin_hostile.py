@@ -141,6 +141,23 @@ def test_a_stream_that_is_not_read_is_ended(world):
     gateway.stop()
 
 
+
+def test_a_stream_that_stands_still_is_ended(world):
+    """Too little happens to fill its room: nothing moves on the connection, and that it was not read is counted all the same."""
+    gateway = world.mailweir(None).start()
+    admin = Admin(gateway)
+    with contextlib.closing(connect(admin.path)) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        client.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+        to = [f"user{number}-{'x' * 50}@{'d' * 60}.{'d' * 60}.{'d' * 60}.example" for number in range(60)]
+        for number in range(25):  # as many octets as a socket has room for, and not as many as a stream has
+            gateway.send(message(number=number), to=to)
+        wait(lambda: "mailweir_admin_streams 0" in admin.get("/metrics").text, "end of the stream", 60)
+        assert "mailweir_admin_streams_lagged_total 1" in admin.get("/metrics").text
+    gateway.stop()
+
+
 VALUES = [None, True, False, 0, -1, 1, 2**63, -2**63, 1e308, "", "x", "\u0000", "\ud7ff" * 50, "a" * 5000, "../../etc/passwd", "%s%n", "'; DROP TABLE",
           "\u202e\u009b31m", [], [[]], [None], {}, {"": ""}, {"a": {"b": [1, {"c": None}]}}, ["hold"] * 300]
 NAMES = ["verb", "id", "ids", "selection", "all", "upstream", "folder", "state", "rule", "message", "from", "to", "rules", "new", "old", "area", "level",
