@@ -116,7 +116,7 @@ class Certificates:
 
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
+CLONE_NEWNS, CLONE_NEWNET, MS_REC, MS_PRIVATE = 0x20000, 0x40000000, 0x4000, 0x40000
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -127,6 +127,13 @@ def keep_mounts_to_itself():
     mount that could be made private: what is mounted there is of whoever made that root, who must not empty it with mounts in it anyway."""
     if libc.unshare(CLONE_NEWNS) == 0 and libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) != 0:
         assert ctypes.get_errno() == errno.EINVAL, os.strerror(ctypes.get_errno())
+
+
+def keep_network_to_itself():
+    """This process and its children, from here on, have a loopback of their own, where that is allowed: a browser gives up what it is loading when another
+    test makes an interface ("ERR_NETWORK_CHANGED"). Before any port is chosen."""
+    if libc.unshare(CLONE_NEWNET) == 0:
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
 def end_with_parent():

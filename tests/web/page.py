@@ -7,7 +7,7 @@ import smtplib
 import subprocess
 import threading
 
-from harness import ROOT, free_port, message, put, wait
+from harness import ROOT, free_port, keep_network_to_itself, message, put, wait
 
 TOKEN = "a token for the page's tests"
 READER = "a token for looking only"
@@ -80,6 +80,7 @@ def traffic(gateway, stop):
 
 
 def test_page(world):
+    keep_network_to_itself()
     gateway, port = start(world)
     listeners = gateway.configuration["listeners"]
     apps = gateway.port
