@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import datetime
 import errno
+import fcntl
 import functools
 import imaplib
 import importlib.util
@@ -20,6 +21,7 @@ import smtplib
 import socket
 import ssl
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -116,6 +118,7 @@ class Certificates:
 
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 CLONE_NEWNS, CLONE_NEWNET, MS_REC, MS_PRIVATE = 0x20000, 0x40000000, 0x4000, 0x40000
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -133,7 +136,8 @@ def keep_network_to_itself():
     """This process and its children, from here on, have a loopback of their own, where that is allowed: a browser gives up what it is loading when another
     test makes an interface ("ERR_NETWORK_CHANGED"). Before any port is chosen."""
     if libc.unshare(CLONE_NEWNET) == 0:
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        with socket.socket() as any_socket:
+            fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
 
 
 def end_with_parent():
