@@ -9,6 +9,7 @@ import ctypes
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,16 @@ from ports import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SKIPPED = 77
+# By SQLSTATE: a protocol violation, a syntax error, a column or a function that is not there, a parameter of no type.
+WRONG_STATEMENT = re.compile(r"(08P01|42601|42703|42883|42P18) ERROR: ")
+
+
+def _lives(pid):
+    """A zombie holds nothing any more."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def programs():
@@ -61,7 +72,7 @@ class Server:
             (self.data / "standby.signal").write_text("")
             options = (*options, self.follows(primary))
         lines = [f"unix_socket_directories = '{self.folder}'", f"listen_addresses = '{'127.0.0.1' if tcp else ''}'", f"port = {self.port}",
-                 "max_connections = 60", "shared_buffers = 32MB", "log_min_messages = warning", "dynamic_shared_memory_type = mmap",
+                 "max_connections = 60", "shared_buffers = 32MB", "log_min_messages = warning", "log_line_prefix = '%m [%p] %e '", "dynamic_shared_memory_type = mmap",
                  *([] if safe else ["fsync = off", "full_page_writes = off", "synchronous_commit = on"]), *options]
         with open(self.data / "postgresql.conf", "a") as out:
             out.write("\n".join(lines) + "\n")
@@ -120,14 +131,21 @@ class Server:
     def signal_all(self, number):
         """The server and every process of it, each of which is a group of its own."""
         children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False).stdout.split()
-        for process in (self.process.pid, *map(int, children)):
+        everyone = (self.process.pid, *map(int, children))
+        for process in everyone:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, number)
+        return everyone
 
     def kill(self):
-        """As if the machine took it: the server and all that it started, at once."""
-        self.signal_all(signal.SIGKILL)
+        """As if the machine took it: the server and all that it started, at once. The next start needs the last of them gone."""
+        self.process.send_signal(signal.SIGSTOP)  # it starts no more
+        killed = self.signal_all(signal.SIGKILL)
         self.process.wait(30)
+        deadline = time.monotonic() + 60
+        while any(map(_lives, killed)):
+            assert time.monotonic() < deadline, f"PostgreSQL's processes do not end: {killed}"
+            time.sleep(0.02)
         self.process = None
 
     def connection(self, database="mailweir", user="postgres"):
@@ -144,6 +162,11 @@ class Server:
     def create(self, database="mailweir"):
         self.sql(f"CREATE DATABASE {database}", "postgres")
         return self
+
+    def check_statements(self):
+        """No statement of mailweir's may be wrong by itself: who asks may take an error for an answer."""
+        wrong = [line for line in (self.folder / "log").read_text(errors="replace").splitlines() if WRONG_STATEMENT.search(line)]
+        assert not wrong, "PostgreSQL refused statements: " + "\n".join(wrong)
 
     def close(self):
         self.stop()
@@ -168,7 +191,10 @@ def main():
         print("PostgreSQL's server is not installed")
         return SKIPPED
     with server() as one:
-        return subprocess.run(sys.argv[1:], env={**os.environ, "MAILWEIR_POSTGRESQL": one.connection()}, check=False).returncode
+        status = subprocess.run(sys.argv[1:], env={**os.environ, "MAILWEIR_POSTGRESQL": one.connection()}, check=False).returncode
+        if status == 0:
+            one.check_statements()
+        return status
 
 
 if __name__ == "__main__":

@@ -462,6 +462,8 @@ def run_test(path, name):
     world = World(folder)
     try:
         getattr(module, name)(world)
+        if world._postgresql is not None:
+            world._postgresql.check_statements()
         return 0
     except Skip as reason:
         print(reason)
@@ -477,4 +479,11 @@ def run_test(path, name):
 
 
 if __name__ == "__main__":
-    sys.exit(run_test(sys.argv[1], sys.argv[2]))
+    status = 1
+    try:
+        status = run_test(sys.argv[1], sys.argv[2])
+    except BaseException:
+        traceback.print_exc(file=sys.stdout)
+    finally:
+        sys.stdout.flush()
+        os._exit(status)  # a thread of a test that failed may go on for ever

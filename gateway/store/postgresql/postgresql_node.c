@@ -57,13 +57,16 @@ static int64_t take_over(struct postgresql *pg, struct postgresql_link *link, st
 }
 
 /* Connections of a process that was killed are gone in a moment, but not before us. Whoever has some still lives. */
-static void wait_for_the_dead(struct postgresql_link *link, struct postgresql_values *values)
+static void wait_for_the_dead(struct postgresql *pg, struct postgresql_link *link, struct arena *arena,
+                              const char *name)
 {
-    static const char sql[] =
-        "SELECT count(*) FROM node n JOIN fence f USING (epoch) JOIN pg_stat_activity a"
-        " ON a.application_name = 'mailweir ' || n.epoch WHERE n.epoch <> $1 AND n.name = $2 AND $3 > 0";
+    static const char sql[] = "SELECT count(*) FROM node n JOIN fence f USING (epoch) JOIN pg_stat_activity a"
+                              " ON a.application_name = 'mailweir ' || n.epoch WHERE n.epoch <> $1 AND n.name = $2";
     struct fault fault = FAULT_INIT;
-    for (int i = 0; i < GONE_TRIES && ask_number(link, sql, values, &fault) > 0; i++) {
+    struct postgresql_values values = postgresql_values_new(arena);
+    postgresql_add_number(&values, (int64_t)atomic_load(&pg->epoch));
+    postgresql_add_text(&values, name);
+    for (int i = 0; i < GONE_TRIES && ask_number(link, sql, &values, &fault) > 0; i++) {
         disregard(net_poll_wait(PQsocket(link->conn), false, GONE_MS));
     }
 }
@@ -84,7 +87,7 @@ static int64_t take_over_dead(struct postgresql *pg, struct postgresql_link *lin
     postgresql_add_truth(&values, same);
     /* Asked only at the start: a node that runs has its own name itself, and whoever else runs under it is alive. */
     if (same) {
-        wait_for_the_dead(link, &values);
+        wait_for_the_dead(pg, link, arena, name);
     }
     PGresult *dead = postgresql_ask(link, sql, &values, false, fault);
     int64_t taken = dead == NULL ? -1 : 0;
