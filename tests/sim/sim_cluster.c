@@ -224,8 +224,12 @@ static int beat(struct store *store, struct store_beat *beat, struct fault *faul
         return fail(fault, "down", "the database does not answer");
     }
     unsigned primary = db.primaries;
+    const struct model_seat before = *door->seat;
     model_beat(db.primary, door->seat, beat);
     if (!is_heard(door, primary) || !is_promised()) {
+        /* What a node has not heard is still news to it. */
+        door->seat->changed = before.changed;
+        door->seat->memos = before.memos;
         return fail(fault, "down", "the database does not answer");
     }
     return 0;

@@ -369,7 +369,7 @@ static void check_allowed(struct sim_try *try, int place, bool is_late)
         sim_fail("try %u was %s and filed into %s", try->number,
                  try->state == SIM_TRY_OPEN ? "never sent whole" : "refused", folder);
     }
-    if (!is_rerouted && try->mood == SIM_MOOD_HOLD && (!try->released || try->at_once)) {
+    if (!is_rerouted && try->mood == SIM_MOOD_HOLD && ((!try->released && !sim_operator_releases()) || try->at_once)) {
         sim_fail("try %u was to be held, nobody released it, and it was filed into %s", try->number, folder);
     }
     /* What was left of a message that its sender keeps is dropped, and taken up again when it is sent again. */

@@ -108,6 +108,11 @@ void sim_operator_check_filing(unsigned server, const char *delivery, bool is_la
     }
 }
 
+bool sim_operator_releases(void)
+{
+    return orders.releases > 0;
+}
+
 void sim_operator_crash(void)
 {
     orders.open = orders.releases = orders.resumes = 0;

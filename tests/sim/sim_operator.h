@@ -23,6 +23,8 @@ void sim_operator_reroute(struct spool *spool, struct sim_try *try);
 void sim_operator_retry_dead(struct spool *spool);
 /* Ends the world when this delivery must not be filed. is_late: the gateway had given the connection up, and a server works on. */
 void sim_operator_check_filing(unsigned server, const char *delivery, bool is_late);
+/* Whether a release is under way: it may concern what comes before its answer. */
+bool sim_operator_releases(void);
 /* A crash: nobody hears what became of what was asked. */
 void sim_operator_crash(void);
 
