@@ -51,15 +51,17 @@ static void on_group(void *ctx)
     }
     spool_chore_take(spool, &group->batch.chores);
     /* The next group goes off before anybody is answered: the disk must not wait until the loop has told a thousand
-     * senders. A group in limbo does not hold up those behind it, whose sync may even end it. */
+     * senders. A group in limbo does not keep those behind it from the disk: their sync may even end it. */
     if (group->verdict == STORE_IN_LIMBO) {
         spool_limbo_take(spool, group);
         spool_pump(spool);
         return;
     }
-    spool_limbo_resolve(spool);
+    bool follows = spool_limbo_follow(spool, group);
     spool_pump(spool);
-    spool_group_answer(spool, &group);
+    if (!follows) {
+        spool_group_answer(spool, &group);
+    }
     spool_history_tidy(spool);
 }
 
@@ -394,6 +396,7 @@ static void tear_down(struct spool *spool)
     spool_scrub_free(spool);
     net_timer_free(&spool->stall_timer);
     net_timer_free(&spool->limbo_timer);
+    net_timer_free(&spool->look_timer);
     if (spool->store != NULL) {
         spool->store->ops->close(spool->store);
     }

@@ -4,6 +4,10 @@
  * The store is asked again and again what became of them, until it knows. A sender who has waited for SPOOL_LIMBO_MS is
  * told that nobody knows. Who was answered, or not, does not matter for who comes: as long as it goes on, mail is
  * refused.
+ *
+ * A group that ends behind one in limbo is told behind it, too: what it found out holds for a queue in which the other
+ * one's changes stand. A sender who repeats a message hears how many of its deliveries are open; those that the group
+ * in limbo settled are no longer among them, and whoever waits for the open ones must have heard of these before.
  */
 #include <stdlib.h>
 
@@ -38,12 +42,23 @@ static void refuse_group(struct spool *spool, const struct spool_group *group)
     spool_note_failure(spool);
 }
 
+bool spool_limbo_follow(struct spool *spool, struct spool_group *group)
+{
+    bool follows = spool->resolving || !list_is_empty(&spool->limbo);
+    if (follows) {
+        list_append(&spool->limbo, &group->link);
+        spool_limbo_resolve(spool);
+    }
+    return follows;
+}
+
 void spool_limbo_take(struct spool *spool, struct spool_group *group)
 {
     log_event(spool->log, LOG_LEVEL_ERROR, "spool_in_doubt", LOG_INT("jobs", (uint64_t)group->batch.count),
               LOG_STR("error.code", group->batch.fault.code),
               LOG_STR("reason", "the data that could not be synced may or may not be on the disk: no sender is "
                                 "answered before it is overwritten"));
+    group->was_in_limbo = true;
     group->limbo_since = net_now(spool->loop);
     spool->counts.limbo++;
     spool->counts.limbo_total++;
@@ -59,7 +74,9 @@ static void resolve_group(void *ctx)
     LIST_EACH(link, &asking->groups)
     {
         struct spool_group *group = LIST_ITEM(link, struct spool_group, link);
-        group->verdict = store->ops->resolve(store, &group->batch);
+        if (group->verdict == STORE_IN_LIMBO) {
+            group->verdict = store->ops->resolve(store, &group->batch);
+        }
     }
 }
 
@@ -85,30 +102,47 @@ static void leave_uncertain(struct spool_group *group)
     }
 }
 
+/* What is known of the group now: false when that is nothing, and those who wait for it have time. */
+static bool is_settled(struct spool *spool, struct spool_group *group)
+{
+    bool is_late = net_now(spool->loop) - group->limbo_since >= SPOOL_LIMBO_MS;
+    if (!group->was_in_limbo) {
+        return true;
+    }
+    if (group->verdict == STORE_IN_LIMBO) {
+        refuse_group(spool, group);
+        if (!is_late) {
+            return false;
+        }
+        leave_uncertain(group);
+        spool_node_renounce(spool);
+    } else if (group->verdict == STORE_COMMITTED) {
+        forget_faults(group);
+    }
+    spool->counts.limbo--;
+    return true;
+}
+
 static void on_resolved(void *ctx)
 {
     struct asking *asking = ctx;
     struct spool *spool = asking->spool;
-    spool->resolving = false;
-    for (struct list *link; (link = list_take(&asking->groups)) != NULL;) {
-        struct spool_group *group = LIST_ITEM(link, struct spool_group, link);
-        bool is_late = net_now(spool->loop) - group->limbo_since >= SPOOL_LIMBO_MS;
-        if (group->verdict == STORE_IN_LIMBO && !is_late) {
-            refuse_group(spool, group);
-            list_append(&spool->limbo, &group->link);
-            continue;
+    bool goes_on = true;
+    while (goes_on && !list_is_empty(&asking->groups)) {
+        struct spool_group *group = LIST_ITEM(asking->groups.next, struct spool_group, link);
+        goes_on = is_settled(spool, group);
+        if (goes_on) {
+            list_remove(&group->link);
+            spool_group_answer(spool, &group);
         }
-        if (group->verdict == STORE_IN_LIMBO) {
-            refuse_group(spool, group);
-            leave_uncertain(group);
-            spool_node_renounce(spool);
-        } else if (group->verdict == STORE_COMMITTED) {
-            forget_faults(group);
-        }
-        spool->counts.limbo--;
-        spool_group_answer(spool, &group);
     }
-    if (!list_is_empty(&spool->limbo)) {
+    /* In front of those that came since. */
+    list_move(&asking->groups, &spool->limbo);
+    list_move(&spool->limbo, &asking->groups);
+    spool->resolving = false;
+    if (goes_on) {
+        spool_limbo_resolve(spool);
+    } else {
         wait_for_store(spool);
     }
     free(asking);
@@ -131,7 +165,9 @@ void spool_limbo_end(struct spool *spool)
 {
     for (struct list *link; (link = list_take(&spool->limbo)) != NULL;) {
         struct spool_group *group = LIST_ITEM(link, struct spool_group, link);
-        leave_uncertain(group);
+        if (group->verdict == STORE_IN_LIMBO) {
+            leave_uncertain(group);
+        }
         spool_group_answer(spool, &group);
     }
 }

@@ -107,6 +107,27 @@ static void ask_on_lane(void *ctx)
     look->failed = ask_store(look, NULL) != 0;
 }
 
+static void on_look_timer(void *ctx)
+{
+    struct spool *spool = ctx;
+    bool is_news = spool->look_is_news;
+    spool->look_is_news = false;
+    if (!spool->closing) {
+        spool_look_again(spool, is_news);
+    }
+}
+
+/* The store did not answer. Nobody says a second time that something has changed: without this a pause would not hold
+ * here until something else changes. */
+static void look_later(struct spool *spool, bool is_news)
+{
+    if (spool->look_timer == NULL) {
+        spool->look_timer = net_timer_new(spool->loop, on_look_timer, spool);
+    }
+    spool->look_is_news = spool->look_is_news || is_news;
+    net_timer_start(spool->look_timer, SPOOL_TROUBLE_MS);
+}
+
 /* What is due may be news as well: whoever fetches looks. What is paused, the claim says again. */
 static void on_asked(void *ctx)
 {
@@ -120,6 +141,8 @@ static void on_asked(void *ctx)
     }
     if (!look->failed) {
         take_answer(look);
+    } else if (!spool->closing) {
+        look_later(spool, look->is_news);
     }
     bool is_news = look->is_news;
     forget_answer(look);

@@ -60,11 +60,12 @@ static inline void spool_line_up(struct list *line, struct spool_job *job)
 }
 
 struct spool_group {
-    struct list link; /* among those in limbo */
+    struct list link; /* among those in limbo, and those behind them */
     struct spool *spool;
     struct store_batch batch;
     enum store_verdict verdict;
     uint64_t began_us;
+    bool was_in_limbo; /* since ... */
     uint64_t limbo_since;
 };
 
@@ -145,7 +146,8 @@ struct spool {
     struct list jumps;     /* of the clock, behind the one that is under way */
     bool jumping;          /* one is under way, or stalled */
     struct net_timer *stall_timer;
-    struct list limbo; /* groups of which nobody knows yet whether they are durable: nobody hears of them */
+    struct list limbo; /* groups of which nobody knows yet whether they are durable, and what ended behind them: nobody
+                          hears of them */
     struct net_timer *limbo_timer;
     bool resolving;
     bool group_running;
@@ -165,9 +167,11 @@ struct spool {
     size_t mark_count;      /* ... and how many, at most SPOOL_MARKS_MAX */
     size_t cached;
 
-    struct spool_pause pause; /* of all upstreams */
-    uint64_t looks;           /* that were begun: see spool_look.c */
-    uint64_t paused_at;       /* what it was when an operator paused last, here, or ended a pause */
+    struct spool_pause pause;     /* of all upstreams */
+    uint64_t looks;               /* that were begun: see spool_look.c */
+    struct net_timer *look_timer; /* until the next, when one has failed ... */
+    bool look_is_news;            /* ... which is to tell this */
+    uint64_t paused_at;           /* what it was when an operator paused last, here, or ended a pause */
     spool_offer_fn *offer;
     void *offer_ctx;
     spool_left_fn *left;
@@ -266,6 +270,8 @@ void spool_scrub_free(struct spool *spool);
 
 /* Takes a group whose verdict is STORE_IN_LIMBO. */
 void spool_limbo_take(struct spool *spool, struct spool_group *group);
+/* Takes a group that is decided, when one is in limbo that went off before it. */
+MUST_USE bool spool_limbo_follow(struct spool *spool, struct spool_group *group);
 /* Asks what became of those in limbo, unless somebody asks already. */
 void spool_limbo_resolve(struct spool *spool);
 /* At the end: whoever still waits is told that nobody knows. */

@@ -16,8 +16,10 @@ static struct {
     struct store_ops ops;   /* the model's, but for what stands here */
     struct store *store;    /* the model, for whoever else writes to it */
     unsigned lost;          /* so many commits from now on lose their answers ... */
+    bool of_finish;         /* ... of those that finish a delivery */
     bool unwritten;         /* ... and are not written */
     unsigned silent;        /* so often nobody knows what became of them */
+    unsigned deaf;          /* so often it does not answer what is paused */
     unsigned asked, hinted; /* calls of resolve() and heed() */
     int pipe[2];
     bool waits; /* an answer of what is paused goes off when told */
@@ -32,11 +34,21 @@ static int open_door(struct store **store_r, const struct store_options *options
     return result;
 }
 
+static bool finishes(const struct store_batch *batch)
+{
+    bool found = false;
+    LIST_EACH(link, &batch->ops)
+    {
+        found = found || LIST_ITEM(link, struct store_op, link)->kind == STORE_FINISH;
+    }
+    return found;
+}
+
 static enum store_verdict commit_door(struct store *store, struct store_batch *batch)
 {
     struct store_batch nothing;
     store_batch_init(&nothing);
-    bool is_lost = door.lost > 0 && batch->count > 0;
+    bool is_lost = door.lost > 0 && batch->count > 0 && (!door.of_finish || finishes(batch));
     enum store_verdict verdict = model_store.commit(store, is_lost && door.unwritten ? &nothing : batch);
     if (!is_lost) {
         return verdict;
@@ -62,6 +74,11 @@ static enum store_verdict resolve_door(struct store *store, struct store_batch *
 static int ask_door(struct store *store, const struct store_question *question, store_row_fn *fn, void *ctx,
                     struct fault *fault)
 {
+    if (question->kind == STORE_ASK_PAUSES && door.deaf > 0) {
+        door.deaf--;
+        fault_set(fault, FAULT_TEMP, "down", "test", "the store does not answer");
+        return -1;
+    }
     int result = model_store.ask(store, question, fn, ctx, fault);
     if (door.waits && question->kind == STORE_ASK_PAUSES) {
         door.waits = false;
@@ -157,6 +174,42 @@ static void test_handed_out_though_the_answer_was_lost(void **state)
     assert_int_equal(counts(fixture).waiting, 0);
 }
 
+static void stop(void *loop)
+{
+    net_loop_stop(loop);
+}
+
+static void on_filed(void *ctx, const struct fault *fault)
+{
+    bool *is_told = ctx;
+    assert_null(fault);
+    *is_told = true;
+}
+
+/* Who repeats a message hears how many of its deliveries are open: whoever waits for those has heard of all that were
+ * settled before, though the answer to that came late. */
+static void test_told_behind_what_was_in_limbo(void **state)
+{
+    struct fixture *fixture = *state;
+    bool is_told = false;
+    const struct spool_outcome filed = {.kind = SPOOL_FILED};
+    fixture->window_ms = 60000;
+    commit_and_wait(fixture, "comes twice", 1);
+    door.lost = 1;
+    door.of_finish = true;
+    door.silent = 1;
+    spool_finish(fixture->spool, &fixture->items[--fixture->item_count], &filed, on_filed, &is_told);
+    while (door.lost > 0) {
+        net_defer(fixture->loop, stop, fixture->loop);
+        net_loop_run(fixture->loop);
+    }
+    commit(fixture, bytes_of("comes twice"), 1, false);
+    run_until(fixture, &fixture->answers, 2);
+    assert_int_equal(fixture->failures, 0);
+    assert_string_not_equal(fixture->repeated, "");
+    assert_true(is_told);
+}
+
 /* ---- somebody else ---- */
 
 static void on_wake(void *ctx, const char *upstream)
@@ -206,6 +259,22 @@ static void test_paused_elsewhere(void **state)
     finish_and_wait(fixture, SPOOL_FILED, 0);
 }
 
+/* The store did not answer when it was asked what is paused now: it is asked again, though nothing else changes. */
+static void test_paused_elsewhere_while_nobody_answers(void **state)
+{
+    struct fixture *fixture = *state;
+    write_elsewhere((struct store_op){.kind = STORE_PAUSE, .pause = {.upstream = "corp", .paused = true, .by = "who"}});
+    door.deaf = 1;
+    assert_int_equal(write(door.pipe[1], "x", 1), 1);
+    net_timer_start(fixture->deadline, DEADLINE_MS);
+    while (!spool_pause_of(fixture->spool, "corp").on) {
+        net_defer(fixture->loop, stop, fixture->loop);
+        net_loop_run(fixture->loop);
+    }
+    assert_int_equal(door.deaf, 0);
+    net_timer_stop(fixture->deadline);
+}
+
 static struct {
     unsigned count;
     char upstream[20];
@@ -250,11 +319,6 @@ static void on_paused(void *ctx, const struct spool_change_result *result, const
     on_answer(ctx, fault);
 }
 
-static void stop(void *loop)
-{
-    net_loop_stop(loop);
-}
-
 /* What is written here while the store is asked is newer than its answer. */
 static void test_written_here_meanwhile(void **state)
 {
@@ -286,7 +350,9 @@ int main(void)
         TEST(test_written_though_the_answer_was_lost),
         TEST(test_not_written),
         TEST(test_handed_out_though_the_answer_was_lost),
+        TEST(test_told_behind_what_was_in_limbo),
         TEST(test_paused_elsewhere),
+        TEST(test_paused_elsewhere_while_nobody_answers),
         TEST(test_remembered_elsewhere),
         TEST(test_written_here_meanwhile),
     };
