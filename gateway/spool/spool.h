@@ -132,7 +132,8 @@ struct spool_item {
     uint64_t body_size;
     unsigned attempts;       /* attempts that were made before */
     bool uncertain;          /* an earlier attempt may have filed it: look before sending; delivery.doubt says where */
-    struct spool_body *body; /* the spool's own */
+    struct spool_body *body; /* the spool's own ... */
+    uint64_t run;            /* ... and in which of the store's runs it was handed out */
 };
 
 /*

@@ -58,6 +58,7 @@ static void offer(struct spool *spool, struct commit_job *commit, struct part *p
     }
     item->body->at.message = commit->job.op.add.message;
     item->body->at.place = commit->job.op.add.place;
+    item->run = commit->job.op.run;
     /* At the end nobody is there to take it: a batch in limbo may turn out to be kept then. */
     if (!upstream->backlog && !spool_is_paused(spool, upstream) && spool->offer != NULL && !spool->closing) {
         spool->offer(spool->offer_ctx, &item);

@@ -158,6 +158,9 @@ static void answer_group(struct spool *spool, struct spool_job *job)
     struct spool_upstream *upstream = spool_upstream(spool, fetch->upstream);
     bool failed = fault_is_set(&job->op.fault), paused = spool_is_paused(spool, upstream) || fetch->claim.paused;
     int64_t next_in_ms = fetch->claim.next_due_in_ms;
+    for (size_t i = 0; i < fetch->count; i++) {
+        fetch->items[i]->run = job->op.run;
+    }
     drop_others(fetch);
     if (failed || spool->closing || paused) {
         give_back(fetch);

@@ -64,6 +64,7 @@ static struct store_key key_of(const struct finish_job *finish)
 static void untouch_delivery(struct spool *spool, struct finish_job *finish, bool uncertain, const char *doubt)
 {
     finish->job.op.kind = STORE_UNTOUCH;
+    finish->job.op.run = finish->item->run;
     finish->job.op.untouch = (struct store_untouch){.key = key_of(finish), .uncertain = uncertain, .doubt = doubt};
     spool_submit(spool, &finish->job);
 }
@@ -100,6 +101,7 @@ void spool_finish(struct spool *spool, struct spool_item **item, const struct sp
     /* Of a damaged body no retry makes a whole one. */
     bool is_dead = finish->item->body->damaged && outcome->kind == SPOOL_DEFERRED;
     finish->job.op.kind = STORE_FINISH;
+    finish->job.op.run = finish->item->run;
     finish->job.op.finish = (struct store_finish){
         .key = key_of(finish),
         .state = is_dead ? STORE_STATE_DEAD : states[outcome->kind],

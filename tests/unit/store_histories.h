@@ -75,7 +75,7 @@ enum side { LOCAL, MODEL };
 
 struct held {
     struct store_key key;
-    unsigned attempts;
+    uint64_t runs[2]; /* in which it was handed out, as each store calls it */
 };
 
 static struct world {
@@ -412,12 +412,13 @@ struct twice {
     struct mail_delivery deliveries[3];
 };
 
-static struct store_key some_key(void)
+/* Mostly what is in the asker's hands, or was before somebody else took it. */
+static struct held something(void)
 {
     if (w.held_count > 0 && chance(90)) {
-        return w.held[random_below(w.held_count)].key;
+        return w.held[random_below(w.held_count)];
     }
-    return (struct store_key){random_below(w.ids + 2), (unsigned)random_below(4)};
+    return (struct held){.key = {random_below(w.ids + 2), (unsigned)random_below(4)}};
 }
 
 static struct mail_way *some_ways(size_t count)
@@ -541,12 +542,21 @@ static void both(struct twice *twice, const struct store_op *op)
     twice->ops[LOCAL] = twice->ops[MODEL] = *op;
 }
 
+static void both_of(struct twice *twice, const struct store_op *op, const struct held *held)
+{
+    both(twice, op);
+    for (enum side side = LOCAL; side <= MODEL; side++) {
+        twice->ops[side].run = held->runs[side];
+    }
+}
+
 static void make_finish(struct twice *twice)
 {
     static const enum store_state states[] = {STORE_STATE_FILED, STORE_STATE_WAITING, STORE_STATE_DEAD};
     struct store_op op = {.kind = STORE_FINISH};
     struct store_finish *finish = &op.finish;
-    finish->key = some_key();
+    const struct held held = something();
+    finish->key = held.key;
     finish->state = states[random_below(3)];
     if (finish->state == STORE_STATE_WAITING && chance(30)) {
         twice->deliveries[0] = some_delivery(finish->key.number);
@@ -564,7 +574,7 @@ static void make_finish(struct twice *twice)
         finish->doubt = finish->uncertain ? "uidvalidity=7 uidnext=9" : NULL;
         fault_set(&finish->why, FAULT_TEMP, "inuse", "APPEND", "later, said %s", ONE_OF("one", "another"));
     }
-    both(twice, &op);
+    both_of(twice, &op, &held);
 }
 
 static struct store_select *some_select(void)
@@ -680,9 +690,10 @@ static void make(struct twice *twice)
     } else if (draw < 60) {
         make_finish(twice);
     } else if (draw < 66) {
+        const struct held held = something();
         const struct store_op op = {.kind = STORE_UNTOUCH,
-                                    .untouch = {.key = some_key(), .uncertain = chance(30), .doubt = "uidnext=8"}};
-        both(twice, &op);
+                                    .untouch = {.key = held.key, .uncertain = chance(30), .doubt = "uidnext=8"}};
+        both_of(twice, &op, &held);
     } else if (draw < 78) {
         make_set_state(twice);
     } else if (draw < 84) {
@@ -748,15 +759,15 @@ static void tell_answers(struct buf *out, const struct store_op *op)
     buf_append_text(out, "\n");
 }
 
-static void hold(struct store_key key, unsigned attempts)
+static void hold(struct store_key key, const struct store_op *own, const struct store_op *op)
 {
     if (w.held_count < HELD_MAX) {
-        w.held[w.held_count++] = (struct held){key, attempts};
+        w.held[w.held_count++] = (struct held){key, {[LOCAL] = own->run, [MODEL] = op->run}};
     }
 }
 
-/* What the asker has in hand afterwards; as the model says, for both. */
-static void note_answer(const struct store_op *op)
+/* What the asker has in hand afterwards; as the model says (op), for both. */
+static void note_answer(const struct store_op *own, const struct store_op *op)
 {
     counts[op->kind]++;
     refused += fault_is_set(&op->fault);
@@ -764,20 +775,21 @@ static void note_answer(const struct store_op *op)
         twins += op->add.twin[0] != '\0';
         for (size_t i = 0; op->add.twin[0] == '\0' && i < op->add.count; i++) {
             if (op->add.rows[i].handed) {
-                hold((struct store_key){op->add.message, op->add.rows[i].number}, 0);
+                hold((struct store_key){op->add.message, op->add.rows[i].number}, own, op);
             }
         }
     }
     for (size_t i = 0; op->kind == STORE_HAND && i < op->hand.count; i++) {
         if (op->hand.given[i]) {
-            hold(op->hand.keys[i].key, op->hand.keys[i].attempts);
+            hold(op->hand.keys[i].key, own, op);
         }
     }
     const struct store_key *key = op->kind == STORE_FINISH    ? &op->finish.key
                                   : op->kind == STORE_UNTOUCH ? &op->untouch.key
                                                               : NULL;
-    for (size_t i = 0; key != NULL && !fault_is_set(&op->fault) && i < w.held_count; i++) {
-        if (w.held[i].key.message == key->message && w.held[i].key.number == key->number) {
+    for (size_t i = 0; key != NULL && i < w.held_count; i++) {
+        bool is_of = w.held[i].runs[MODEL] == op->run;
+        if (is_of && w.held[i].key.message == key->message && w.held[i].key.number == key->number) {
             w.held[i] = w.held[--w.held_count];
             i--;
         }
@@ -896,7 +908,7 @@ static void commit_both(struct twice *twices, size_t count)
     }
     compare_texts("the answers of a batch");
     for (size_t i = 0; i < count; i++) {
-        note_answer(&twices[i].ops[MODEL]);
+        note_answer(&twices[i].ops[LOCAL], &twices[i].ops[MODEL]);
     }
 }
 

@@ -189,8 +189,8 @@ static void a_segment_stays_until_the_index_is_synced(void **state)
     fail_syncs = 1; /* so that another segment is appended to */
     commit(&lost, 1);
     add("TWO", "third");
-    struct store_op finish = {.kind = STORE_FINISH,
-                              .finish = {.key = {message, 1}, .state = STORE_STATE_FILED, .attempts = 1}};
+    struct store_op finish = {
+        .kind = STORE_FINISH, .run = 1, .finish = {.key = {message, 1}, .state = STORE_STATE_FILED, .attempts = 1}};
     struct store_op *ops[] = {&finish};
     list_init(&finish.link);
     fail_commits = 1;

@@ -292,6 +292,8 @@ static struct {
     bool is_unique;
 } how;
 
+static uint64_t added_in; /* the run in which the last one was handed out */
+
 /* 0: it is not kept. Takes the upload, if there is one. */
 static uint64_t add_as(struct store *store, const char *id, struct bytes body, unsigned count,
                        struct store_upload **upload)
@@ -325,6 +327,7 @@ static uint64_t add_as(struct store *store, const char *id, struct bytes body, u
     op.add.body = body;
     op.add.upload = upload == NULL ? NULL : *upload;
     bool kept = is_kept(store, &op);
+    added_in = op.run;
     store->ops->upload_free(store, &op.add.upload, false);
     buf_done(&text);
     buf_done(&meta);
@@ -340,7 +343,7 @@ static uint64_t add(struct store *store, const char *id, struct bytes body, unsi
 
 static void finish(struct store *store, uint64_t message, enum store_state state)
 {
-    struct store_op op = {.kind = STORE_FINISH};
+    struct store_op op = {.kind = STORE_FINISH, .run = added_in};
     op.finish = (struct store_finish){.key = {message, 1}, .state = state, .attempts = 1, .note = "a note"};
     fault_set(&op.finish.why, FAULT_TEMP, "busy", "APPEND", "the server said no");
     commit_one(store, &op);
@@ -579,6 +582,7 @@ static void deliver(struct store *store)
     struct store_op filed = {.kind = STORE_FINISH,
                              .finish = {.key = key.key, .state = STORE_STATE_FILED, .uid = 7, .folder = "INBOX"}};
     if (is_kept(store, &hand) && given) {
+        filed.run = hand.run;
         assert_true(is_kept(store, &filed) || trouble.fired);
     }
 }

@@ -727,6 +727,7 @@ static void test_unreadable(void **state)
     assert_int_equal(commit(&hand), STORE_COMMITTED);
     assert_true(given);
     struct store_op finish = {.kind = STORE_FINISH,
+                              .run = hand.run,
                               .finish = {.key = told.key.key, .state = STORE_STATE_DEAD, .attempts = 1}};
     fault_set(&finish.finish.why, FAULT_PERM, "unreadable", "spool", "it cannot be read");
     assert_int_equal(commit(&finish), STORE_COMMITTED);

@@ -243,7 +243,7 @@ static void end_written(struct store_batch batches[2])
         op->fault = op->failed_with_batch ? FAULT_INIT : op->fault;
         tell_answers(&w.texts[LOCAL], op);
         tell_answers(&w.texts[MODEL], twin);
-        note_answer(twin);
+        note_answer(op, twin);
         link = link->next;
     }
     compare_texts("the answers of a batch that was in limbo");

@@ -180,6 +180,7 @@ static int add_index(struct local *local, struct store_op *op, struct fault *fau
     add->revived = add->adopted = false;
     add->twin[0] = '\0';
     add->twin_open = add->twin_retried = add->reopened = 0;
+    op->run = local->run;
     int known = find_known(local, op, fault);
     known = known == 0 ? find_unheard(local, add, fault) : known;
     known = known == 0 ? find_twin(local, add, fault) : known;

@@ -13,6 +13,7 @@
 static int hand_deliveries(struct local *local, struct store_op *op, struct fault *fault)
 {
     struct store_hand *hand = &op->hand;
+    op->run = local->run;
     for (size_t i = 0; i < hand->count; i++) {
         int given = local_index_hand(local->index, &hand->keys[i], local->run, fault);
         if (given < 0) {
@@ -27,7 +28,7 @@ const struct local_kind local_hand = {.index = hand_deliveries};
 
 static int untouch_delivery(struct local *local, struct store_op *op, struct fault *fault)
 {
-    return local_index_give_back(local->index, &op->untouch, local->run, fault) < 0 ? -1 : 0;
+    return local_index_give_back(local->index, &op->untouch, op->run, fault) < 0 ? -1 : 0;
 }
 
 const struct local_kind local_untouch = {.index = untouch_delivery};
@@ -59,7 +60,7 @@ static int finish_delivery(struct local *local, struct store_op *op, struct faul
 {
     const struct store_finish *finish = &op->finish;
     int64_t now_ms = local_now(local);
-    int changed = local_index_finish(local->index, finish, now_ms, local->run, fault);
+    int changed = local_index_finish(local->index, finish, now_ms, op->run, fault);
     if (changed < 0) {
         return -1; /* the disk's fault and not the op's: the whole batch is made again */
     }

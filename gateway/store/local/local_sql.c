@@ -26,7 +26,7 @@ static const char *const sql[STATEMENTS] = {
     /* Only of who has it in hand. */
     [FINISH] = "UPDATE delivery SET state = ?3, due_ms = ?4, attempts = ?5, uncertain = ?6, handed = 0,"
                " changed_ms = ?7, uidvalidity = ?8, uid = ?9, folder = ifnull(?10, folder), doubt = ifnull(?12, '')"
-               " WHERE message = ?1 AND number = ?2 AND state = 0 AND handed = ?11",
+               " WHERE message = ?1 AND number = ?2 AND state = 0 AND handed = ?11 AND handed <> 0",
     [REDIRECT] = "UPDATE delivery SET upstream = ?3, folder = ?4, fallback = ifnull(?5, ''), turn = ?6, detail = ?7"
                  " WHERE message = ?1 AND number = ?2",
     [ADD_ATTEMPT] = "INSERT OR REPLACE INTO attempt (message, number, attempt, at_ms, class, code, place, text)"
@@ -37,7 +37,7 @@ static const char *const sql[STATEMENTS] = {
              " uncertain = uncertain OR handed <> 0, handed = ?3 WHERE message = ?1 AND number = ?2"
              " AND state = 0 AND handed <> ?3 AND due_ms = ?4 AND attempts = ?5",
     [GIVE_BACK] = "UPDATE delivery SET handed = 0, uncertain = ?4, doubt = ifnull(?5, '') WHERE message = ?1 AND "
-                  "number = ?2 AND state = 0 AND handed = ?3",
+                  "number = ?2 AND state = 0 AND handed = ?3 AND handed <> 0",
     [SET_DOUBT] =
         "UPDATE delivery SET uncertain = ?3, doubt = ifnull(?4, ''), handed = 0 WHERE message = ?1 AND number = ?2",
     [DROPPED] =

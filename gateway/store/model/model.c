@@ -136,6 +136,7 @@ static void add_message(struct model *model, struct store_op *op)
 {
     struct store_add *add = &op->add;
     struct buf body = whole_body(add);
+    op->run = model->run;
     add->place = (struct store_place){0};
     if (add->count > 0) {
         add->place =
@@ -176,8 +177,10 @@ static void add_message(struct model *model, struct store_op *op)
 
 /* ---- HAND, FINISH, UNTOUCH, CLOCK ---- */
 
-static void hand_deliveries(struct model *model, struct store_hand *hand)
+static void hand_deliveries(struct model *model, struct store_op *op)
 {
+    struct store_hand *hand = &op->hand;
+    op->run = model->run;
     for (size_t i = 0; i < hand->count; i++) {
         const struct store_hand_key *key = &hand->keys[i];
         struct model_delivery *delivery = model_find(model, key->key);
@@ -194,10 +197,10 @@ static void hand_deliveries(struct model *model, struct store_hand *hand)
     }
 }
 
-static struct model_delivery *in_hand(struct model *model, struct store_key key)
+static struct model_delivery *in_hand(struct model *model, struct store_key key, uint64_t run)
 {
     struct model_delivery *delivery = model_find(model, key);
-    bool is_ours = delivery != NULL && delivery->state == STORE_STATE_WAITING && delivery->handed == model->run;
+    bool is_ours = run != 0 && delivery != NULL && delivery->state == STORE_STATE_WAITING && delivery->handed == run;
     return is_ours ? delivery : NULL;
 }
 
@@ -229,7 +232,7 @@ static void redirect_delivery(struct model *model, struct model_delivery *delive
 static void finish_delivery(struct model *model, struct store_op *op)
 {
     const struct store_finish *finish = &op->finish;
-    struct model_delivery *delivery = in_hand(model, finish->key);
+    struct model_delivery *delivery = in_hand(model, finish->key, op->run);
     int64_t now_ms = model_now(model);
     bool is_filed = finish->state == STORE_STATE_FILED, again = finish->state == STORE_STATE_WAITING;
     if (delivery == NULL) {
@@ -260,9 +263,10 @@ static void finish_delivery(struct model *model, struct store_op *op)
     }
 }
 
-static void untouch_delivery(struct model *model, const struct store_untouch *untouch)
+static void untouch_delivery(struct model *model, const struct store_op *op)
 {
-    struct model_delivery *delivery = in_hand(model, untouch->key);
+    const struct store_untouch *untouch = &op->untouch;
+    struct model_delivery *delivery = in_hand(model, untouch->key, op->run);
     if (delivery != NULL) {
         delivery->handed = 0;
         delivery->uncertain = untouch->uncertain;
@@ -341,13 +345,13 @@ static void run_op(struct model *model, struct store_op *op)
         add_message(model, op);
         break;
     case STORE_HAND:
-        hand_deliveries(model, &op->hand);
+        hand_deliveries(model, op);
         break;
     case STORE_FINISH:
         finish_delivery(model, op);
         break;
     case STORE_UNTOUCH:
-        untouch_delivery(model, &op->untouch);
+        untouch_delivery(model, op);
         break;
     case STORE_SET_STATE:
         model_set_state(model, &op->set_state);

@@ -37,11 +37,6 @@ static struct postgresql_values new_values(struct postgresql *pg)
     return postgresql_values_new(pg->arena);
 }
 
-static int64_t epoch_of(struct postgresql *pg)
-{
-    return (int64_t)pg->running;
-}
-
 /* ---- ADD_MESSAGE ---- */
 
 enum array { NUMBERS, STATES, UPSTREAMS, FOLDERS, RULES, FALLBACKS, TURNS, UNCERTAINS, DOUBTS, HANDEDS, DETAILS };
@@ -80,7 +75,8 @@ static int send_add(struct postgresql *pg, struct store_op *op, struct fault *fa
 {
     struct store_add *add = &op->add;
     struct postgresql_values values = new_values(pg);
-    postgresql_add_number(&values, epoch_of(pg));
+    op->run = pg->running;
+    postgresql_add_number(&values, (int64_t)op->run);
     postgresql_add_text(&values, add->id);
     postgresql_add_text(&values, add->sender);
     postgresql_add_text(&values, add->message_id);
@@ -142,10 +138,11 @@ const struct postgresql_kind postgresql_add = {.send = send_add, .take = take_ad
 static int send_hand(struct postgresql *pg, struct store_op *op, struct fault *fault)
 {
     int result = 0;
+    op->run = pg->running;
     for (size_t i = 0; result == 0 && i < op->hand.count; i++) {
         const struct store_hand_key *key = &op->hand.keys[i];
         struct postgresql_values values = new_values(pg);
-        postgresql_add_number(&values, epoch_of(pg));
+        postgresql_add_number(&values, (int64_t)op->run);
         postgresql_add_number(&values, (int64_t)key->key.message);
         postgresql_add_number(&values, key->key.number);
         postgresql_add_number(&values, key->due);
@@ -163,6 +160,12 @@ static void take_hand(struct postgresql *pg, struct store_op *op, size_t part, P
 }
 
 const struct postgresql_kind postgresql_hand = {.send = send_hand, .take = take_hand};
+
+/* What was never handed out is of no run, and what is in nobody's hands stands as of run 0. */
+static int64_t run_of(const struct store_op *op)
+{
+    return op->run == 0 ? -1 : (int64_t)op->run;
+}
 
 static void add_finish(struct postgresql_values *values, const struct store_finish *finish, const char *note)
 {
@@ -189,7 +192,7 @@ static void add_finish(struct postgresql_values *values, const struct store_fini
 static int send_finish(struct postgresql *pg, struct store_op *op, struct fault *fault)
 {
     struct postgresql_values values = new_values(pg);
-    postgresql_add_number(&values, epoch_of(pg));
+    postgresql_add_number(&values, run_of(op));
     add_finish(&values, &op->finish, op->finish.note);
     return postgresql_op_send(pg, op, 0, FINISH_SQL, &values, fault);
 }
@@ -251,7 +254,7 @@ static int run_redirecting(struct postgresql *pg, struct store_op *op, struct fa
     }
     store_finish_note(&op->finish, note);
     struct postgresql_values values = new_values(pg);
-    postgresql_add_number(&values, epoch_of(pg));
+    postgresql_add_number(&values, run_of(op));
     add_finish(&values, &op->finish, note);
     PGresult *result = postgresql_ask(&pg->writer, FINISH_SQL, &values, false, fault);
     if (result == NULL) {
@@ -267,7 +270,7 @@ const struct postgresql_kind postgresql_redirecting = {.run = run_redirecting};
 static int send_untouch(struct postgresql *pg, struct store_op *op, struct fault *fault)
 {
     struct postgresql_values values = new_values(pg);
-    postgresql_add_number(&values, epoch_of(pg));
+    postgresql_add_number(&values, run_of(op));
     postgresql_add_number(&values, (int64_t)op->untouch.key.message);
     postgresql_add_number(&values, op->untouch.key.number);
     postgresql_add_truth(&values, op->untouch.uncertain);
