@@ -268,8 +268,8 @@ struct store_op {
     size_t octets; /* of the body in memory */
     /*
      * In which of the store's runs deliveries are in the asker's hands: ADD and HAND answer it, FINISH and UNTOUCH say
-     * it; 0: in none. A node that was taken for dead begins another run: what it knows of what it had in its hands before must not
-     * be taken for news of what it has been given again since.
+     * it; 0: in none. A node that was taken for dead begins another run: what it knows of what it had in its hands
+     * before must not be taken for news of what it has been given again since.
      */
     uint64_t run;
     union {
