@@ -67,7 +67,7 @@ static bool is_out_of_time(const struct dispatch_attempt *attempt, bool last, st
 {
     bool is_late = last && !spool_node_may_send(attempt->upstream->dispatch->spool);
     if (is_late) {
-        fault_set(fault, FAULT_TEMP, "lease", "spool", "the other nodes have not heard this one for too long");
+        fault_set(fault, FAULT_TEMP, UPSTREAM_LEASE, "spool", "the other nodes have not heard this one for too long");
     }
     return is_late;
 }
@@ -205,7 +205,7 @@ static char *note_of(const struct dispatch_attempt *attempt)
 static bool is_untouched(const struct fault *fault)
 {
     struct bytes code = bytes_of(fault->code);
-    return fault->class == FAULT_LOCAL && (bytes_is(code, "shutdown") || bytes_is(code, UPSTREAM_HALTED));
+    return fault->class == FAULT_LOCAL && (bytes_is(code, UPSTREAM_SHUTDOWN) || bytes_is(code, UPSTREAM_HALTED));
 }
 
 /* What the outcome says about doubt: for the history, for those that follow, and whether it is this message that the

@@ -68,7 +68,7 @@ void upstream_pool_free(struct upstream_pool **pool)
     NET_EXPECT_LOOP((*pool)->loop);
     EXPECT(upstream_pool_waiting(*pool) == 0);
     struct fault fault = FAULT_INIT;
-    fault_set(&fault, FAULT_LOCAL, "shutdown", "pool", "the upstream is no longer used");
+    fault_set(&fault, FAULT_LOCAL, UPSTREAM_SHUTDOWN, "pool", "the upstream is no longer used");
     upstream_probe_free(*pool); /* first: nobody hears of it any more */
     (*pool)->draining = true;   /* what we cut ourselves is nobody's failure, and nothing is opened in its place */
     while (!list_is_empty(&(*pool)->connections)) {
@@ -277,7 +277,7 @@ static void give_up_waiting(struct upstream_pool *pool)
     uint64_t now = net_now(pool->loop);
     if (pool->draining) {
         outcome = (struct upstream_outcome){0};
-        fault_set(&outcome.fault, FAULT_LOCAL, "shutdown", "pool", "shutting down");
+        fault_set(&outcome.fault, FAULT_LOCAL, UPSTREAM_SHUTDOWN, "pool", "shutting down");
     } else if (pool->halted) {
         outcome = (struct upstream_outcome){0};
         fault_set(&outcome.fault, FAULT_LOCAL, UPSTREAM_HALTED, "pool", "an operator paused the upstream");
@@ -388,7 +388,7 @@ void upstream_pool_drop(struct upstream_pool *pool)
 {
     NET_EXPECT_LOOP(pool->loop);
     struct fault fault = FAULT_INIT;
-    fault_set(&fault, FAULT_TEMP, "lease", "pool", "this node was not heard by the others for too long");
+    fault_set(&fault, FAULT_TEMP, UPSTREAM_LEASE, "pool", "this node was not heard by the others for too long");
     pool->dropping = true;
     LIST_EACH(link, &pool->connections)
     {
@@ -404,7 +404,7 @@ static void on_drain_deadline(void *ctx)
 {
     struct upstream_pool *pool = ctx;
     struct fault fault = FAULT_INIT;
-    fault_set(&fault, FAULT_LOCAL, "shutdown", "pool", "cut off at the end of the shutdown time");
+    fault_set(&fault, FAULT_LOCAL, UPSTREAM_SHUTDOWN, "pool", "cut off at the end of the shutdown time");
     LIST_EACH(link, &pool->connections)
     {
         upstream_connection_cut(LIST_ITEM(link, struct upstream_connection, link), &fault);

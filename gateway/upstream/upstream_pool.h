@@ -71,6 +71,12 @@ struct upstream_account {
 /* Code of the fault when the pool is halted: nothing was sent. */
 #define UPSTREAM_HALTED "halted"
 
+/* Code of the fault when the pool or the program ends. */
+#define UPSTREAM_SHUTDOWN "shutdown"
+
+/* Code of the fault when the other nodes of the queue have not heard this one for too long: it sends no last octet. */
+#define UPSTREAM_LEASE "lease"
+
 /* What became of an append. fault.class NONE: it lies in the folder. */
 struct upstream_outcome {
     struct fault fault;        /* UNCERTAIN: the message went out whole, and no answer came that settles it */
@@ -83,7 +89,7 @@ struct upstream_outcome {
     enum imapc_merged merged;  /* filed, and what lies under that UID is not it */
     uint32_t twin_uid;         /* found, and it lies there twice; else 0 */
     bool possible_duplicate;   /* filed, though one attempt more may have done so: that could not be found out */
-    bool killed;               /* it went out alone, and the connection ended over it */
+    bool killed;               /* it went out alone, and the connection ended over it, not by us */
     bool general;              /* neither a code nor known words tell what the fault is about */
     struct doubt doubt;        /* as it stands now */
     struct doubt_mark mark;    /* what is known now of the folder; all 0: nothing */

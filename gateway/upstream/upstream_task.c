@@ -225,6 +225,18 @@ static bool may_be_kept(const struct upstream_pool *pool, const struct upstream_
     return result->fault.class == FAULT_UNCERTAIN || result->doubtful || in_part;
 }
 
+/*
+ * Whether the connection ended over what it carried: by the server, or since the server did not answer. An end of our
+ * own making (a stored body that cannot be read, the program's end, a lease that ran out) says nothing of a message.
+ */
+static bool is_cut_off(const struct imapc_result *result)
+{
+    struct bytes code = bytes_of(result->fault.code);
+    bool is_ours = result->fault.class == FAULT_LOCAL || bytes_is(code, UPSTREAM_LEASE) || /* behind the last octet: */
+                   bytes_is(code, UPSTREAM_SHUTDOWN);
+    return result->ended && !result->account && !is_ours;
+}
+
 /* Those of the task that may lie there are in doubt from here on; after a batch, each of its messages goes alone. */
 static void arise(struct upstream_pool *pool, struct upstream_task *task, const struct imapc_result *result,
                   unsigned place)
@@ -234,7 +246,7 @@ static void arise(struct upstream_pool *pool, struct upstream_task *task, const 
         append->doubt.bare = append->doubt.bare || result->bare;
         append->doubt.alone = append->doubt.alone || task->count > 1 || append->doubt.bare;
         append->batch_most = append->doubt.alone ? 1 : append->batch_most;
-        if (task->count > 1 && result->ended && !result->account) {
+        if (task->count > 1 && is_cut_off(result)) {
             doubt_kill_together(&append->doubt, net_wall(pool->loop));
         }
         if (i < result->reached) {
@@ -263,7 +275,7 @@ static struct upstream_outcome outcome_at(const struct upstream_task *task, cons
     bool uncertain = task->appends[index]->doubt.open;
     outcome.uid = task->messages[index].uid;
     outcome.merged = task->messages[index].merged;
-    outcome.killed = result->ended && result->sent && task->count == 1 && !result->account;
+    outcome.killed = is_cut_off(result) && result->sent && task->count == 1;
     if (result->fault.class != FAULT_NONE && result->fault.class != FAULT_LOCAL && uncertain) {
         outcome.fault.class = FAULT_UNCERTAIN;
     } else if (result->fault.class == FAULT_UNCERTAIN) {

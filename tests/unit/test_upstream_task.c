@@ -413,6 +413,41 @@ static void test_a_fault_of_the_account(void **state)
     fixture_end();
 }
 
+/* A server that ends the connection over a message may do so because of that message: it is set aside in the end. What
+ * we ended ourselves says nothing of it, also when the last octet was out already. */
+static void test_whose_end_it_is(void **state)
+{
+    static const struct {
+        enum fault_class class;
+        const char *code;
+        bool killed;
+    } ends[] = {
+        {FAULT_UNCERTAIN, "connection-lost", true},
+        {FAULT_TEMP, "connection-lost", true},
+        {FAULT_TEMP, "timeout", true},
+        {FAULT_LOCAL, "corrupt", false},
+        {FAULT_LOCAL, UPSTREAM_SHUTDOWN, false},
+        {FAULT_UNCERTAIN, UPSTREAM_SHUTDOWN, false},
+        {FAULT_TEMP, UPSTREAM_LEASE, false},
+        {FAULT_UNCERTAIN, UPSTREAM_LEASE, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        struct imapc_result result = failed(ends[i].class, ends[i].code);
+        result.reached = ends[i].class == FAULT_UNCERTAIN ? 1 : 0;
+        result.ended = result.sent = true;
+        begin(NULL);
+        submit("A", 100, false);
+        finish(take(), result);
+        assert_int_equal(fixture.appends[0].outcome.killed, ends[i].killed);
+        submit_many("B", 2);
+        finish(take(), result);
+        assert_int_equal(fixture.appends[1].outcome.doubt.killed_ms != 0, ends[i].killed && result.reached > 0);
+        finish_rest();
+        fixture_end();
+    }
+}
+
 static void test_demand(void **state)
 {
     (void)state;
@@ -447,6 +482,7 @@ int main(void)
         cmocka_unit_test(test_a_doubt_of_others_settles_here),
         cmocka_unit_test(test_a_stale_connection),
         cmocka_unit_test(test_a_fault_of_the_account),
+        cmocka_unit_test(test_whose_end_it_is),
         cmocka_unit_test(test_demand),
         cmocka_unit_test(test_halves_stay_alone),
     };
