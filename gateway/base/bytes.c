@@ -5,21 +5,6 @@
 
 #include <string.h>
 
-struct bytes bytes_of(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, text != NULL ? strlen(text) : 0};
-}
-
-struct bytes bytes_at(const void *ptr, size_t len)
-{
-    return (struct bytes){ptr, len};
-}
-
-bool bytes_equal(struct bytes a, struct bytes b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
 bool bytes_equal_nocase(struct bytes a, struct bytes b)
 {
     if (a.len != b.len) {
@@ -31,16 +16,6 @@ bool bytes_equal_nocase(struct bytes a, struct bytes b)
         }
     }
     return true;
-}
-
-bool bytes_is(struct bytes a, const char *text)
-{
-    return bytes_equal(a, bytes_of(text));
-}
-
-bool bytes_is_nocase(struct bytes a, const char *text)
-{
-    return bytes_equal_nocase(a, bytes_of(text));
 }
 
 bool bytes_is_one_of(struct bytes a, const char *const *texts)
@@ -65,12 +40,6 @@ int bytes_compare(struct bytes a, struct bytes b)
         return order < 0 ? -1 : 1;
     }
     return a.len == b.len ? 0 : (a.len < b.len ? -1 : 1);
-}
-
-ptrdiff_t bytes_find_octet(struct bytes a, uint8_t c)
-{
-    const uint8_t *hit = a.len == 0 ? NULL : memchr(a.ptr, c, a.len);
-    return hit == NULL ? -1 : hit - a.ptr;
 }
 
 /* Above, it pays to look for the octet of the needle that is rarest in text. */
@@ -109,20 +78,6 @@ ptrdiff_t bytes_find(struct bytes a, struct bytes needle)
         from = (size_t)(hit - mark - a.ptr);
     }
     return -1;
-}
-
-struct bytes bytes_slice(struct bytes a, size_t from, size_t len)
-{
-    if (from >= a.len) {
-        return (struct bytes){NULL, 0};
-    }
-    size_t left = a.len - from;
-    return (struct bytes){a.ptr + from, len < left ? len : left};
-}
-
-struct bytes bytes_from(struct bytes a, size_t from)
-{
-    return bytes_slice(a, from, SIZE_MAX);
 }
 
 static bool is_blank(uint8_t c)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/must_use.h"
 
@@ -18,16 +19,35 @@ struct bytes {
     size_t len;
 };
 
-/* A view of a C string, without its NUL. */
-struct bytes bytes_of(const char *text);
-/* A view of len octets at ptr. */
-struct bytes bytes_at(const void *ptr, size_t len);
+/* What is called for every line and word of a message is compiled in where it is called: its work is less than a call.
+ */
 
-bool bytes_equal(struct bytes a, struct bytes b);
+/* A view of a C string, without its NUL. */
+static inline struct bytes bytes_of(const char *text)
+{
+    return (struct bytes){(const uint8_t *)text, text != NULL ? strlen(text) : 0};
+}
+/* A view of len octets at ptr. */
+static inline struct bytes bytes_at(const void *ptr, size_t len)
+{
+    return (struct bytes){ptr, len};
+}
+
+static inline bool bytes_equal(struct bytes a, struct bytes b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
 /* ASCII case is folded; octets above 127 compare as they are. The same for all *_nocase functions. */
 bool bytes_equal_nocase(struct bytes a, struct bytes b);
-bool bytes_is(struct bytes a, const char *text);
-bool bytes_is_nocase(struct bytes a, const char *text);
+static inline bool bytes_is(struct bytes a, const char *text)
+{
+    return bytes_equal(a, bytes_of(text));
+}
+static inline bool bytes_is_nocase(struct bytes a, const char *text)
+{
+    struct bytes b = bytes_of(text);
+    return a.len == b.len && bytes_equal_nocase(a, b);
+}
 /* Whether it is one of these, in any case; NULL ends them. */
 bool bytes_is_one_of(struct bytes a, const char *const *texts);
 bool bytes_starts_nocase(struct bytes a, const char *prefix);
@@ -35,13 +55,27 @@ bool bytes_starts_nocase(struct bytes a, const char *prefix);
 MUST_USE int bytes_compare(struct bytes a, struct bytes b); /* as memcmp(): for sorting */
 
 /* The first position of octet c, or -1. */
-MUST_USE ptrdiff_t bytes_find_octet(struct bytes a, uint8_t c);
+MUST_USE static inline ptrdiff_t bytes_find_octet(struct bytes a, uint8_t c)
+{
+    const uint8_t *hit = a.len == 0 ? NULL : (const uint8_t *)memchr(a.ptr, c, a.len);
+    return hit == NULL ? -1 : hit - a.ptr;
+}
 /* The first position of needle, or -1. An empty needle is at 0. */
 MUST_USE ptrdiff_t bytes_find(struct bytes a, struct bytes needle);
 
 /* The part from offset `from` on, of at most `len` octets; clipped to what is there. */
-struct bytes bytes_slice(struct bytes a, size_t from, size_t len);
-struct bytes bytes_from(struct bytes a, size_t from);
+static inline struct bytes bytes_slice(struct bytes a, size_t from, size_t len)
+{
+    if (from >= a.len) {
+        return (struct bytes){NULL, 0};
+    }
+    size_t left = a.len - from;
+    return (struct bytes){a.ptr + from, len < left ? len : left};
+}
+static inline struct bytes bytes_from(struct bytes a, size_t from)
+{
+    return bytes_slice(a, from, SIZE_MAX);
+}
 /* Without blanks (SP, TAB, CR, LF) at both ends. */
 struct bytes bytes_trim(struct bytes a);
 
