@@ -126,10 +126,8 @@ void *arena_alloc(struct arena *arena, size_t size)
 
 void *arena_array(struct arena *arena, size_t count, size_t size)
 {
-    if (size != 0 && count > SIZE_MAX / 2 / size) {
-        return NULL;
-    }
-    return arena_alloc(arena, count * size);
+    size_t total; /* a division would take longer than all else here */
+    return __builtin_mul_overflow(count, size, &total) || total > SIZE_MAX / 2 ? NULL : arena_alloc(arena, total);
 }
 
 char *arena_copy(struct arena *arena, struct bytes data)
