@@ -1087,6 +1087,49 @@ static bool agrees(uint64_t seed, uint64_t left_out)
 }
 
 #ifndef STORE_HISTORIES_ARE_FUZZED
+/* What was done within one millisecond, in one batch or in several, is all told, in its order. */
+static void test_orders_of_one_moment(void **state)
+{
+    static const struct {
+        enum store_verb verb;
+        const char *by;
+    } orders[] = {{STORE_HOLD, "ann"}, {STORE_RELEASE, "bob"}, {STORE_HOLD, "eve"}};
+    (void)state;
+    begin(1);
+    for (enum side side = LOCAL; side <= MODEL; side++) {
+        struct store_select all = {0};
+        struct store_row row = {
+            .number = 1, .upstream = "corp", .folder = "INBOX", .rule = "r", .detail = bytes_of("{}")};
+        struct store_op add = {.kind = STORE_ADD_MESSAGE,
+                               .add = {.id = "M0",
+                                       .sender = "a@x",
+                                       .envelope = bytes_of("{}"),
+                                       .rows = &row,
+                                       .count = 1,
+                                       .body = bytes_of("body")}};
+        struct store_op ops[3] = {0};
+        struct store_batch batch;
+        store_batch_init(&batch);
+        store_batch_add(&batch, &add);
+        for (size_t i = 0; i < 3; i++) {
+            if (i == 2) {
+                assert_int_equal(w.stores[side]->ops->commit(w.stores[side], &batch), STORE_COMMITTED);
+                store_batch_init(&batch);
+            }
+            ops[i].kind = STORE_SET_STATE;
+            ops[i].set_state =
+                (struct store_set_state){.verb = orders[i].verb, .select = &all, .by = orders[i].by, .limit = 1};
+            store_batch_add(&batch, &ops[i]);
+        }
+        assert_int_equal(w.stores[side]->ops->commit(w.stores[side], &batch), STORE_COMMITTED);
+        ask(side, &(struct store_question){.kind = STORE_ASK_STORY, .message = add.add.message});
+        assert_non_null(strstr(buf_text(&w.texts[side]), " held by ann; released by bob; held by eve\n"));
+    }
+    compare_texts("the story");
+    assert_string_equal(w.failure, "");
+    end();
+}
+
 static bool differs(void *seed, uint64_t left_out)
 {
     return !agrees(*(uint64_t *)seed, left_out);

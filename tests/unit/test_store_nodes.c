@@ -344,6 +344,7 @@ int main(int argc, char **argv)
     first_seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_histories),
+        cmocka_unit_test(test_orders_of_one_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -502,8 +502,9 @@ int main(int argc, char **argv)
     wanted = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
     first_seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_histories), cmocka_unit_test(test_hostile_texts), cmocka_unit_test(test_beats_tell),
-        cmocka_unit_test(test_slots),     cmocka_unit_test(test_renounces),
+        cmocka_unit_test(test_histories),  cmocka_unit_test(test_hostile_texts),
+        cmocka_unit_test(test_beats_tell), cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_renounces),  cmocka_unit_test(test_orders_of_one_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

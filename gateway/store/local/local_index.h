@@ -167,6 +167,7 @@ MUST_USE int local_index_count(struct local_index *index, struct local_index_cou
 /* An operator's change of a delivery that nobody holds. run: of this start. */
 MUST_USE int local_index_set_state(struct local_index *index, struct store_key key, enum store_state state,
                                    int64_t now_ms, uint64_t run, struct fault *fault);
+/* Of one moment there is one note: what else is said in it is told behind that. */
 MUST_USE int local_index_add_note(struct local_index *index, struct store_key key, int64_t now_ms, const char *text,
                                   struct fault *fault);
 /* count further deliveries of the message are open. */

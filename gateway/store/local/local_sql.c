@@ -97,7 +97,8 @@ static const char *const sql[STATEMENTS] = {
     [SET_STATE] =
         "UPDATE delivery SET state = ?3, due_ms = ?4, changed_ms = ?4, uncertain = uncertain OR handed NOT IN (0, ?5),"
         " handed = 0 WHERE message = ?1 AND number = ?2",
-    [ADD_NOTE] = "INSERT OR REPLACE INTO note (message, number, at_ms, text) VALUES (?1, ?2, ?3, ?4)",
+    [ADD_NOTE] = "INSERT INTO note (message, number, at_ms, text) VALUES (?1, ?2, ?3, ?4)"
+                 " ON CONFLICT (message, number, at_ms) DO UPDATE SET text = text || '; ' || excluded.text",
     [OPEN_MORE] = "UPDATE message SET open = open + ?2 WHERE seq = ?1",
     /* What is in nobody's hands, was in none of an earlier run, and was certainly not filed. */
     [DIVERTIBLE] = "SELECT message, number FROM delivery WHERE state = 0 AND fallback <> '' AND upstream = ?1"

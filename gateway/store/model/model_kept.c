@@ -136,18 +136,22 @@ void model_settle(struct model *model, struct model_message *message)
     message->settled_ms = message->open == 0 ? model_now(model) : 0;
 }
 
-/* Of one moment one note is kept. */
+/* Of one moment there is one note: what else is said in it is told behind that. */
 void model_note(struct model_delivery *delivery, int64_t at_ms, const char *text)
 {
-    size_t at = delivery->note_count;
     for (size_t i = 0; i < delivery->note_count; i++) {
-        at = delivery->notes[i].at_ms == at_ms ? i : at;
+        struct model_note *note = &delivery->notes[i];
+        if (note->at_ms == at_ms) {
+            size_t len = strlen(note->text) + 2 + strlen(text) + 1;
+            char *both = expect_memory(malloc(len));
+            snprintf(both, len, "%s; %s", note->text, text);
+            free(note->text);
+            note->text = both;
+            return;
+        }
     }
-    if (at == delivery->note_count) {
-        delivery->notes = expect_memory(realloc(delivery->notes, (at + 1) * sizeof *delivery->notes));
-        delivery->notes[delivery->note_count++] = (struct model_note){.at_ms = at_ms};
-    }
-    model_set_text(&delivery->notes[at].text, text);
+    delivery->notes = expect_memory(realloc(delivery->notes, (delivery->note_count + 1) * sizeof *delivery->notes));
+    delivery->notes[delivery->note_count++] = (struct model_note){at_ms, expect_strdup(text)};
 }
 
 bool model_is_doubtful(const struct model *model, const struct model_delivery *delivery)

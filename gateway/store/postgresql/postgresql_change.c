@@ -36,7 +36,8 @@ static int send_change(struct postgresql *pg, const struct wanted *wanted, const
     postgresql_add_number(&values, wanted->to);
     postgresql_add_text(&values, note);
     postgresql_add_truth(&values, wanted->noted);
-    return postgresql_send(&pg->writer, "SELECT * FROM change($1, $2, $3, $4, $5, $6)", &values, fault);
+    return postgresql_send(
+        &pg->writer, "SELECT * FROM change($1, $2, $3, $4, " POSTGRESQL_NOTE("$1", "$2", "$5") ", $6)", &values, fault);
 }
 
 static int send_more(struct postgresql *pg, uint64_t message, const char *sender, const struct mail_delivery *delivery,

@@ -187,14 +187,17 @@ static void add_finish(struct postgresql_values *values, const struct store_fini
     postgresql_add_text(values, note);
 }
 
-#define FINISH_SQL "SELECT * FROM finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+#define FINISH_WITH(note)                                                                                              \
+    "SELECT * FROM finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, " note ")"
+#define FINISH_SQL       FINISH_WITH("$16")
+#define FINISH_NOTED_SQL FINISH_WITH(POSTGRESQL_NOTE("$2", "$3", "$16"))
 
 static int send_finish(struct postgresql *pg, struct store_op *op, struct fault *fault)
 {
     struct postgresql_values values = new_values(pg);
     postgresql_add_number(&values, run_of(op));
     add_finish(&values, &op->finish, op->finish.note);
-    return postgresql_op_send(pg, op, 0, FINISH_SQL, &values, fault);
+    return postgresql_op_send(pg, op, 0, op->finish.note == NULL ? FINISH_SQL : FINISH_NOTED_SQL, &values, fault);
 }
 
 /* Who finishes what is not in his hands (any more) is told so; nothing changes. */
@@ -256,7 +259,7 @@ static int run_redirecting(struct postgresql *pg, struct store_op *op, struct fa
     struct postgresql_values values = new_values(pg);
     postgresql_add_number(&values, run_of(op));
     add_finish(&values, &op->finish, note);
-    PGresult *result = postgresql_ask(&pg->writer, FINISH_SQL, &values, false, fault);
+    PGresult *result = postgresql_ask(&pg->writer, FINISH_NOTED_SQL, &values, false, fault);
     if (result == NULL) {
         return -1;
     }

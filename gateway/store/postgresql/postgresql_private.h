@@ -97,6 +97,14 @@ MUST_USE int postgresql_op_send(struct postgresql *pg, struct store_op *op, size
 /* Adds the columns "waiting", "held", "dead" and "messages" to what the batch changes. */
 void postgresql_op_count(struct postgresql *pg, PGresult *result);
 
+/*
+ * The words of a note: of one moment there is one note, so they come behind what was noted in it before. In one
+ * transaction now_ms() is the same.
+ */
+#define POSTGRESQL_NOTE(message, number, words)                                                                        \
+    "coalesce((SELECT n.text || '; ' FROM note n WHERE n.message = " message " AND n.number = " number                 \
+    " AND n.at_ms = now_ms()), '') || " words "::text"
+
 /* ---- postgresql_batch.c ---- */
 
 enum store_verdict postgresql_commit(struct store *store, struct store_batch *batch);
