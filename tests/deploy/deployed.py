@@ -2,6 +2,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,25 @@ def need_root():
         run("umount", folder)
 
 
+def need_mirrors(*architectures):
+    """Each source of packages that this machine's apt has answers, and has packages of these architectures."""
+    told = subprocess.run(["apt-get", "update", "--print-uris"], stdin=subprocess.DEVNULL, capture_output=True, text=True) if shutil.which("apt-get") else None
+    addresses = re.findall(r"^'([^']+/InRelease)'", told.stdout, re.MULTILINE) if told is not None else []
+    if not addresses:
+        raise Skip("apt knows no source of packages")
+    for address in addresses:
+        with tempfile.TemporaryDirectory() as folder:
+            got = pathlib.Path(folder) / "InRelease"
+            done = subprocess.run(["/usr/lib/apt/apt-helper", "-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20",
+                                   "download-file", address, str(got)], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+            if done.returncode != 0 or not got.exists():
+                raise Skip(f"a source of packages cannot be reached: {address}: {(done.stderr.strip().splitlines() or ['no reason is told'])[0]}")
+            known = re.search(r"^Architectures: (.*)$", got.read_text(errors="replace"), re.MULTILINE)
+        lacks = [name for name in architectures if known is not None and name not in known[1].split()]
+        if lacks:
+            raise Skip(f"a source of packages has none for {', '.join(lacks)}: {address}")
+
+
 def compiler_cache():
     """Where this machine keeps what was compiled (ccache), or None."""
     asked = subprocess.run(["ccache", "--get-config", "cache_dir"], capture_output=True, text=True) if shutil.which("ccache") else None
@@ -52,6 +72,7 @@ def compiler_cache():
 @contextlib.contextmanager
 def debian_root(folder):
     """A root file system of its own in the folder, with this machine's sources of packages; gives the words that a command in it begins with."""
+    need_mirrors()
     root = folder / "root"
     root.mkdir()
     run("tar", "-x", "-C", root, "-f", base_image())
@@ -71,6 +92,7 @@ def base_image():
     CACHE.mkdir(parents=True, exist_ok=True)
     tar = CACHE / "bookworm.tar"
     if not tar.exists() or time.time() - tar.stat().st_mtime > FRESH:
+        need_mirrors()
         made = CACHE / f"bookworm.{os.getpid()}.tar"
         run("mmdebstrap", "--quiet", "--variant=minbase", "--include=ca-certificates,git", "bookworm", made)
         made.rename(tar)
