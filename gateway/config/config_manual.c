@@ -52,6 +52,47 @@ static void write_words(struct buf *out, const char *const *words)
     }
 }
 
+/* In the largest unit that gives a whole number. */
+static void write_amount(struct buf *out, const struct config_key *key, uint64_t amount)
+{
+    static const struct unit {
+        const char *name;
+        uint64_t of;
+    } durations[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}},
+      sizes[] = {{"TiB", UINT64_C(1) << 40}, {"GiB", 1u << 30}, {"MiB", 1u << 20}, {"KiB", 1u << 10}, {NULL, 0}},
+      numbers[] = {{NULL, 0}};
+    const struct unit *unit = key->kind == CONFIG_DURATION ? durations : key->kind == CONFIG_SIZE ? sizes : numbers;
+    while (unit->name != NULL && amount % unit->of != 0) {
+        unit++;
+    }
+    uint64_t count = unit->name == NULL ? amount : amount / unit->of;
+    buf_printf(out, "\\fB%" PRIu64 "%s\\fR", count, unit->name == NULL ? "" : unit->name);
+}
+
+static void write_range(struct buf *out, const struct config_key *key)
+{
+    if (key->least > 0) {
+        buf_append_text(out, " At least ");
+        write_amount(out, key, key->least);
+    }
+    if (key->most > 0) {
+        buf_append_text(out, key->least > 0 ? ", at most " : " At most ");
+        write_amount(out, key, key->most);
+    }
+    if (key->least > 0 || key->most > 0) {
+        buf_append_text(out, ".");
+    }
+}
+
+/* What holds where the file says nothing; NULL: the text tells, or the key is needed. */
+static const char *default_of(const struct config_key *key)
+{
+    if (key->required || key->fallback != NULL) {
+        return key->required ? NULL : key->fallback;
+    }
+    return key->kind == CONFIG_BOOL ? "false" : key->kind == CONFIG_SWITCH ? key->words[0] : NULL;
+}
+
 static const char *kind_of(const struct config_key *key)
 {
     size_t kind = (size_t)key->kind;
@@ -72,9 +113,11 @@ static void write_key(struct buf *out, const struct config_key *key, const char 
     if (key->words != NULL) {
         write_words(out, key->words);
     }
-    if (key->fallback != NULL) {
+    write_range(out, key);
+    const char *value = default_of(key);
+    if (value != NULL) {
         buf_append_text(out, " Default: \\fB");
-        write_text(out, key->fallback);
+        write_text(out, value);
         buf_append_text(out, "\\fR.");
     }
     if (key->restart) {
@@ -156,18 +199,20 @@ static void write_examples(struct buf *out)
 
 void config_manual(struct buf *out)
 {
-    buf_append_text(out,
-                    ".\\\" Made by \"mailweir manual\"; do not edit.\n"
-                    ".TH MAILWEIR.CONF 5 \"\" \"mailweir\" \"mailweir\"\n"
-                    ".SH NAME\nmailweir.conf \\- configuration of the mailweir gateway\n"
-                    ".SH SYNOPSIS\n.I /etc/mailweir/mailweir.json\n"
-                    ".SH DESCRIPTION\nOne JSON object. Unknown keys are errors; \\fB$schema\\fR and "
-                    "\\fBdescription\\fR are allowed "
-                    "everywhere. Sizes are written \\fB25MiB\\fR, durations \\fB30s\\fR; addresses \\fBhost:port\\fR, "
-                    "\\fB[v6]:port\\fR or \\fBunix:/path\\fR. A secret is a literal, \\fB{\"env\": \"NAME\"}\\fR or "
-                    "\\fB{\"file\": \"/path\"}\\fR. Relative paths are taken from the file's folder. "
-                    "\\fBmailweir check\\fR says what is wrong, with line and column.\n"
-                    ".SH KEYS\nA list's objects are shown as \\fB[]\\fR, names that you choose as \\fBNAME\\fR.\n");
+    buf_append_text(
+        out,
+        ".\\\" Made by \"mailweir manual\"; do not edit.\n"
+        ".TH MAILWEIR.CONF 5 \"\" \"mailweir\" \"mailweir\"\n"
+        ".SH NAME\nmailweir.conf \\- configuration of the mailweir gateway\n"
+        ".SH SYNOPSIS\n.I /etc/mailweir/mailweir.json\n"
+        ".SH DESCRIPTION\nOne JSON object. Unknown keys are errors; \\fB$schema\\fR and "
+        "\\fBdescription\\fR are allowed "
+        "everywhere. Sizes are octets, or written \\fB25MiB\\fR (B, KiB, MiB, GiB, TiB; kB, MB and GB are decimal); "
+        "durations \\fB30s\\fR (ms, s, m, h, d, w); addresses \\fBhost:port\\fR, "
+        "\\fB[v6]:port\\fR or \\fBunix:/path\\fR. A secret is a literal, \\fB{\"env\": \"NAME\"}\\fR or "
+        "\\fB{\"file\": \"/path\"}\\fR. Relative paths are taken from the file's folder. "
+        "\\fBmailweir check\\fR says what is wrong, with line and column.\n"
+        ".SH KEYS\nA list's objects are shown as \\fB[]\\fR, names that you choose as \\fBNAME\\fR.\n");
     write_table(out, &config_root_table, "");
     write_examples(out);
     buf_append_text(out, ".SH SEE ALSO\n.BR mailweir (8),\n.BR mailweir\\-rules (5),\n.BR mailweir\\-guide (7),\n.BR "

@@ -57,13 +57,15 @@ static const char *const bindings[] = {
 
 static const struct config_key upstream_oauth2_keys[] = {
     {"token_endpoint", STRING(config_upstream, token.endpoint), .required = true,
-     .help = "https:// address of the provider"},
-    {"client_id", STRING(config_upstream, token.client_id), .required = true, .help = "of this application"},
-    {"client_secret", SECRET(config_upstream, token.client_secret), .help = "of this application"},
+     .help = "https:// address at which the provider issues tokens"},
+    {"client_id", STRING(config_upstream, token.client_id), .required = true,
+     .help = "the id that the provider gave this application"},
+    {"client_secret", SECRET(config_upstream, token.client_secret),
+     .help = "the secret that the provider gave this application, if it is not a public client"},
     {"refresh_token", SECRET(config_upstream, token.refresh_token),
      .help = "the account's refresh token; without it, client credentials are used"},
     {"refresh_token_file", PATH(config_upstream, token.refresh_file), .unwatched = true, .secret = true,
-     .help = "instead: the file in which \"mailweir upstreams login\" keeps the refresh token; new tokens from the "
+     .help = "instead of refresh_token: the file in which \"mailweir upstreams login\" keeps it; new ones from the "
              "provider are written there"},
     {"device_endpoint", STRING(config_upstream, device_endpoint),
      .help =
@@ -71,7 +73,8 @@ static const struct config_key upstream_oauth2_keys[] = {
     {"authorization_endpoint", STRING(config_upstream, authorization_endpoint),
      .help = "for \"mailweir upstreams login\" where there is no device grant: https:// address for the browser; gmail "
              "has its own"},
-    {"scope", STRING(config_upstream, token.scope), .help = "such as https://outlook.office365.com/.default"},
+    {"scope", STRING(config_upstream, token.scope),
+     .help = "the scope to ask for, such as https://outlook.office365.com/.default; default: none is asked for"},
     {"ca_file", PATH(config_upstream, token.ca_file), .help = "PEM file of the CAs to trust instead of the system's"},
     END,
 };
@@ -101,10 +104,14 @@ static const struct config_key upstream_service_keys[] = {
 static const struct config_table upstream_service = {upstream_service_keys, 0};
 
 static const struct config_key upstream_auth_keys[] = {
-    {"username", STRING(config_upstream, username), .required = true, .help = "the account"},
-    {"password", SECRET(config_upstream, password), .help = "the password of the account"},
+    {"username", STRING(config_upstream, username), .required = true,
+     .help = "the name of the account, as its server knows it"},
+    {"password", SECRET(config_upstream, password),
+     .help = "the password of the account; not needed where tokens or a client certificate log in"},
     {"mechanism", WORD(config_upstream, mechanism, mechanisms), .fallback = "auto",
-     .help = "auto is PLAIN or LOGIN with a password, OAUTHBEARER or XOAUTH2 with a token"},
+     .help = "auto: with a password PLAIN or LOGIN, and SCRAM where the server accepts neither; with a token "
+             "OAUTHBEARER or "
+             "XOAUTH2. With scram-sha-256 the server never sees the password"},
     {"channel_binding", WORD(config_upstream, binding, bindings), .fallback = "auto",
      .help = "whether SCRAM is bound to the TLS connection (SCRAM-SHA-256-PLUS), so that nobody in between can use the "
              "login; auto: if the server offers it"},
@@ -122,7 +129,9 @@ static const struct config_key upstream_timeout_keys[] = {
     {"connect", DURATION(config_upstream, connect_timeout), .fallback = "30s", .least = 10,
      .help = "longest wait for the connection and the server's greeting"},
     {"command", DURATION(config_upstream, command_timeout), .fallback = "60s", .least = 10,
-     .help = "longest time without any octet sent or received"},
+     .help = "longest time without any octet sent or received; then the connection is closed, and what it was sending "
+             "is tried "
+             "again"},
     {"idle", DURATION(config_upstream, idle_timeout), .fallback = "60s", .least = 10,
      .help = "an unused connection is closed after this time"},
     END,
@@ -132,7 +141,8 @@ static const struct config_table upstream_timeouts = {upstream_timeout_keys, 0};
 static const struct config_key upstream_retry_keys[] = {
     {"initial", DURATION(config_upstream, retry_initial), .fallback = "10s", .least = 10,
      .help = "first wait after a failure; doubled after each further one"},
-    {"maximum", DURATION(config_upstream, retry_maximum), .fallback = "15m", .least = 10, .help = "longest wait"},
+    {"maximum", DURATION(config_upstream, retry_maximum), .fallback = "15m", .least = 10,
+     .help = "longest wait between two attempts"},
     {"settle", DURATION(config_upstream, settings[UPSTREAM_SETTLE]),
      .help = "a message whose outcome is unknown is looked for after 2 s, but is not considered absent before this "
              "time, because servers may show mail late; 0 or unset: the profile's value, 5s, or 10s or 15s for stores "
@@ -165,30 +175,33 @@ static const struct config_key upstream_limit_keys[] = {
     {"folder_connections", NUMBER(config_upstream, settings[UPSTREAM_FOLDER_CONNECTIONS]), .least = 1, .most = 1000,
      .help = "connections at once into one folder, when messages are sent one by one"},
     {"batch", NUMBER(config_upstream, settings[UPSTREAM_BATCH]), .least = 1, .most = 1000,
-     .help = "messages in one MULTIAPPEND; 1 switches MULTIAPPEND off"},
+     .help = "messages in one MULTIAPPEND at most; 1 switches MULTIAPPEND off"},
     {"batch_octets", SIZE(config_upstream, settings[UPSTREAM_BATCH_OCTETS]), .least = 1,
-     .help = "octets in one MULTIAPPEND"},
+     .help = "octets in one MULTIAPPEND at most"},
     {"batch_atomic", SWITCH(config_upstream, settings[UPSTREAM_BATCH_ATOMIC]),
-     .help = "whether the server keeps nothing of a refused batch; if false, its messages are looked for"},
+     .help = "whether the server keeps nothing of a refused batch; no: its messages are looked for"},
     {"literal_max", SIZE(config_upstream, settings[UPSTREAM_LITERAL_MAX]), .least = 1,
-     .help = "before a larger message is sent, the gateway waits for the server's consent"},
+     .help =
+         "the largest message that is sent without waiting for the server's consent; 1: every message waits for it"},
     {"max_message_size", SIZE(config_upstream, settings[UPSTREAM_MESSAGE_MAX]), .least = 1024,
-     .help = "the largest message that the server takes"},
+     .help = "the largest message that the server takes; larger ones become dead letters without being sent"},
     {"daily", SIZE(config_upstream, settings[UPSTREAM_DAILY_OCTETS]), .least = 1024,
-     .help = "octets sent in a day; the rest waits, also over a restart"},
+     .help =
+         "octets sent within 24 hours, counted from the first message; what is over waits for the next 24, also over a "
+         "restart"},
     {"keywords", SWITCH(config_upstream, settings[UPSTREAM_KEYWORDS]),
      .help = "whether keywords are sent in addition to system flags"},
     {"plain_refusals", SWITCH(config_upstream, settings[UPSTREAM_PLAIN_REFUSALS]),
      .help = "whether a NO without a response code, or about a lock or a limit of the server, proves that the message "
-             "was not kept; if not, the message is looked for"},
+             "was not kept; no: the message is looked for"},
     {"tls_exporter", SWITCH(config_upstream, settings[UPSTREAM_TLS_EXPORTER]),
-     .help = "whether SCRAM can be bound to TLS 1.3; if false, SCRAM is not bound under TLS 1.3"},
+     .help = "whether SCRAM can be bound to TLS 1.3; no: SCRAM is not bound under TLS 1.3"},
     {"subscribe", SWITCH(config_upstream, settings[UPSTREAM_SUBSCRIBE]),
      .help = "whether created folders are subscribed to"},
     {"utf8", SWITCH(config_upstream, settings[UPSTREAM_UTF8]),
      .help = "whether UTF8=ACCEPT is enabled where the server offers it"},
     {"header_8bit", SWITCH(config_upstream, settings[UPSTREAM_HEADER_8BIT]),
-     .help = "whether the server keeps octets above 127 in header fields; if false, they are encoded before sending"},
+     .help = "whether the server keeps octets above 127 in header fields; no: they are encoded before sending"},
     {"line_max", SIZE(config_upstream, settings[UPSTREAM_LINE_MAX]), .least = 998,
      .help = "octets in the longest line that the server takes; longer lines are broken before sending"},
     {"store_flags", SWITCH(config_upstream, settings[UPSTREAM_STORE_FLAGS]),
@@ -202,13 +215,13 @@ static const struct config_key upstream_limit_keys[] = {
 static const struct config_table upstream_limits = {upstream_limit_keys, 0};
 
 static const struct config_key upstream_special_keys[] = {
-    {"all", STRING(config_upstream, special_names[IMAP_SPECIAL_ALL]), .help = "for \\All"},
-    {"archive", STRING(config_upstream, special_names[IMAP_SPECIAL_ARCHIVE]), .help = "for \\Archive"},
-    {"drafts", STRING(config_upstream, special_names[IMAP_SPECIAL_DRAFTS]), .help = "for \\Drafts"},
-    {"flagged", STRING(config_upstream, special_names[IMAP_SPECIAL_FLAGGED]), .help = "for \\Flagged"},
-    {"junk", STRING(config_upstream, special_names[IMAP_SPECIAL_JUNK]), .help = "for \\Junk"},
-    {"sent", STRING(config_upstream, special_names[IMAP_SPECIAL_SENT]), .help = "for \\Sent"},
-    {"trash", STRING(config_upstream, special_names[IMAP_SPECIAL_TRASH]), .help = "for \\Trash"},
+    {"all", STRING(config_upstream, special_names[IMAP_SPECIAL_ALL]), .help = "the folder for \\All"},
+    {"archive", STRING(config_upstream, special_names[IMAP_SPECIAL_ARCHIVE]), .help = "the folder for \\Archive"},
+    {"drafts", STRING(config_upstream, special_names[IMAP_SPECIAL_DRAFTS]), .help = "the folder for \\Drafts"},
+    {"flagged", STRING(config_upstream, special_names[IMAP_SPECIAL_FLAGGED]), .help = "the folder for \\Flagged"},
+    {"junk", STRING(config_upstream, special_names[IMAP_SPECIAL_JUNK]), .help = "the folder for \\Junk"},
+    {"sent", STRING(config_upstream, special_names[IMAP_SPECIAL_SENT]), .help = "the folder for \\Sent"},
+    {"trash", STRING(config_upstream, special_names[IMAP_SPECIAL_TRASH]), .help = "the folder for \\Trash"},
     END,
 };
 static const struct config_table upstream_special = {upstream_special_keys, 0};
@@ -218,7 +231,8 @@ static const struct config_key upstream_folder_keys[] = {
      .help = "characters that the server does not accept in folder names, such as \".\": where ${...} brings them into "
              "a name, they become the replacement; default: the profile's"},
     {"replacement", STRING(config_upstream, folders_replacement), .fallback = "_",
-     .help = "one ASCII character that is not forbidden itself, or \"\""},
+     .help = "what takes the place of such a character: one ASCII character that is not forbidden itself, or \"\" for "
+             "nothing"},
     END,
 };
 static const struct config_table upstream_folders = {upstream_folder_keys, 0};
@@ -229,14 +243,15 @@ static const struct config_key upstream_keys[] = {
      .help = "further addresses of the same mailboxes, tried in this order when the addresses before do not answer"},
     {"profile", WORD(config_upstream, profile, profiles), .fallback = "generic",
      .help = "kind of server; mailweir upstreams --profiles prints what each sets"},
-    {"tls", OBJECT(&upstream_tls), .help = "transport security; default: implicit TLS"},
+    {"tls", OBJECT(&upstream_tls), .help = "transport security; default: implicit TLS, checked with the system's CAs"},
     {"insecure", BOOLEAN(config_upstream, insecure), .help = "allow a connection off loopback without TLS"},
     {"auth", OBJECT(&upstream_auth), .required = true, .help = "how to log in"},
     {"connections", NUMBER(config_upstream, settings[UPSTREAM_CONNECTIONS]), .least = 1, .most = 1000,
      .help = "maximum number of connections; default: the profile's"},
     {"compress", WORD(config_upstream, compress, compressions), .fallback = "auto",
      .help = "COMPRESS=DEFLATE if the server offers it; auto: not on loopback and private addresses"},
-    {"limits", OBJECT(&upstream_limits), .help = "values to use instead of the profile's"},
+    {"limits", OBJECT(&upstream_limits),
+     .help = "values to use instead of the profile's, which mailweir upstreams --profiles prints"},
     {"special_use", OBJECT(&upstream_special),
      .help = "folder names for special uses that rules name and the server does not have; without an entry, the folder "
              "is named after the use"},
@@ -311,19 +326,22 @@ static const struct config_key pattern_keys[] = {
 static const struct config_table pattern_table = {pattern_keys, 0};
 
 static const struct config_key dead_keys[] = {
-    {"upstream", STRING(config, dead_upstream), .required = true, .help = "where reports about dead letters are filed"},
-    {"folder", STRING(config, dead_folder), .fallback = "Dead letters", .help = "their folder"},
+    {"upstream", STRING(config, dead_upstream), .required = true,
+     .help = "the upstream that reports about dead letters are filed to"},
+    {"folder", STRING(config, dead_folder), .fallback = "Dead letters", .help = "the folder of these reports"},
     END,
 };
 static const struct config_table dead_table = {dead_keys, 0};
 
 static const struct config_key default_keys[] = {
-    {"upstream", STRING(config, default_upstream), .help = "upstream of messages that no rule took"},
+    {"upstream", STRING(config, default_upstream),
+     .help = "the upstream for mail that no rule files; this or \"reject\" is needed"},
     {"fallback", STRING(config, default_fallback),
      .help = "the upstream to use when that one stays down; see \"fallback_after\""},
     {"folder", STRING(config, default_folder), .fallback = "INBOX", .help = "the folder for mail that no rule files"},
-    {"flags", STRINGS(config, default_flags), .help = "the flags and keywords of that mail"},
-    {"reject", BOOLEAN(config, default_reject), .help = "refuse such messages instead (550)"},
+    {"flags", STRINGS(config, default_flags), .help = "the flags and keywords of that mail; default: none"},
+    {"reject", BOOLEAN(config, default_reject),
+     .help = "refuse mail that no rule files, with 550, instead of filing it"},
     END,
 };
 static const struct config_table default_table = {default_keys, 0};
@@ -358,7 +376,7 @@ static const struct config_table probe_table = {probe_keys, 0};
 
 static const struct config_key log_keys[] = {
     {"format", WORD(config, log_format, log_formats), .fallback = "auto",
-     .help = "auto is text on a terminal and JSON otherwise"},
+     .help = "how events are written; auto: as text on a terminal, else as JSON"},
     {"level", WORD(config, log_level, log_levels), .fallback = "info",
      .help = "events below this level are not written"},
     END,
@@ -431,7 +449,7 @@ static const struct config_key root_keys[] = {
     {"spool", OBJECT(&spool_table), .restart = true, .required = true, .help = "the durable queue"},
     {"history", OBJECT(&history_table), .help = "what is remembered about mail for searching, and about refused mail"},
     {"rules", STRINGS(config, rules),
-     .help = "rule files; * and ? in the last part of a path match several files, in order of name"},
+     .help = "rule files; * and ? in the last part of a path match several files, in order of name; default: none"},
     {"decision_timeout", DURATION(config, decision_timeout), .fallback = "5s", .least = 10, .most = 600000,
      .help = "time in which the rules must decide about a message, for all patterns and recipients together; after "
              "that, the on_error of the rule being tried applies: 451, or \"default\""},
@@ -439,7 +457,8 @@ static const struct config_key root_keys[] = {
      .help =
          "after a start or a reload, the patterns of the rules are compiled to be looked for in one pass, while the "
          "rules already decide"},
-    {"dead_letters", OBJECT(&dead_table), .help = "file a report, with the message attached, about each dead letter"},
+    {"dead_letters", OBJECT(&dead_table),
+     .help = "file a report, with the message attached, about each dead letter; default: none is filed"},
     {"probe", OBJECT(&probe_table),
      .help =
          "a probe message that goes all the way, so that operators notice before users do when mail does not arrive"},
@@ -449,7 +468,7 @@ static const struct config_key root_keys[] = {
      .help = "the HTTP server for probes, metrics, commands and the page"},
     {"user", STRING(config, user), .restart = true,
      .help = "the user to become when started as root, a name or UID:GID; of root's rights the gateway keeps only the "
-             "one to listen on ports below 1024"},
+             "one to listen on ports below 1024; default: the user who starts it"},
     {"sandbox", WORD(config, sandbox, sandboxes), .restart = true, .fallback = "auto",
      .help = "auto: allow only the system calls and paths that the gateway needs, as far as the kernel supports that; "
              "required: do not start without all of it; off: no sandbox"},

@@ -36,12 +36,13 @@ static const struct config_key tls_keys[] = {
     {"mode", WORD(config_listener, tls.mode, config_tls_modes), .required = true,
      .help = "TLS from the first octet, after STARTTLS, or not at all"},
     {"certificate", PATH(config_listener, tls.certificate),
-     .help = "PEM file of the certificate chain, the listener's own certificate first"},
-    {"key", PATH(config_listener, tls.key), .secret = true, .help = "PEM file of the private key"},
+     .help = "PEM file of the certificate chain, the listener's own certificate first; needed with TLS"},
+    {"key", PATH(config_listener, tls.key), .secret = true, .help = "PEM file of the private key; needed with TLS"},
     {"certificates", LIST(config_listener, certificates, &certificate_table),
      .help = "further certificates, for clients that ask for one of their names (SNI)"},
     {"ca_file", PATH(config_listener, tls.ca_file),
-     .help = "PEM file of the CAs of client certificates; whoever has such a certificate may send"},
+     .help = "PEM file of the CAs of client certificates; whoever has such a certificate may send; default: none is "
+             "asked for"},
     {"client_certificate_required", BOOLEAN(config_listener, client_certificate_required),
      .help = "refuse sessions without a client certificate"},
     {"required", BOOLEAN(config_listener, tls_required), .help = "refuse mail before STARTTLS"},
@@ -92,7 +93,8 @@ static const struct config_key keys[] = {
     {"name", STRING(config_listener, name), .required = true, .help = "the listener's name in logs, metrics and rules"},
     {"address", ADDRESS(config_listener, address), .required = true,
      .help = "host:port, [v6]:port, unix:/path, or inherited:NAME of systemd's socket activation"},
-    {"protocol", WORD(config_listener, protocol, protocols), .fallback = "smtp", .help = "the protocol"},
+    {"protocol", WORD(config_listener, protocol, protocols), .fallback = "smtp",
+     .help = "SMTP, or LMTP, where each recipient of a message is answered for itself"},
     {"duplicate_window", DURATION(config_listener, duplicate_window), .fallback = "0",
      .help = "a message received again within this time, with the same envelope and body, is answered 250 but kept "
              "only once, unless its deliveries were dropped; 0: off"},
@@ -100,17 +102,20 @@ static const struct config_key keys[] = {
      .help = "networks that may send without authentication; default: only loopback"},
     {"lenient", STRINGS(config_listener, lenient),
      .help =
-         "addresses and networks of devices whose mistakes are accepted: HELO without name or none, addresses without "
+         "addresses and networks of devices whose mistakes are accepted (default: none): HELO without name or none, "
+         "addresses without "
          "brackets, with too many or too few, with a name, with odd dots or without domain (it becomes the gateway's "
          "hostname), parameters after HELO, a bare LF in a message (it becomes CR LF; the end of a message stays CR "
          "LF . CR LF)"},
     {"add_missing", BOOLEAN(config_listener, add_missing),
      .help = "add a missing Date or Message-ID to messages of the clients in \"lenient\""},
-    {"tls", OBJECT(&tls_table), .help = "transport security"},
-    {"auth", OBJECT(&auth_table), .help = "who may send from elsewhere"},
+    {"tls", OBJECT(&tls_table), .help = "transport security; default: none"},
+    {"auth", OBJECT(&auth_table),
+     .help = "users who may send from any network once they have logged in; default: none"},
     {"proxy_protocol", STRINGS(config_listener, proxies),
-     .help = "networks of load balancers: every connection from them must begin with a PROXY header"},
-    {"xclient", STRINGS(config_listener, xclients), .help = "networks that may name the real client with XCLIENT"},
+     .help = "networks of load balancers: every connection from them must begin with a PROXY header; default: none"},
+    {"xclient", STRINGS(config_listener, xclients),
+     .help = "networks that may name the real client with XCLIENT; default: none"},
     {"senders", STRINGS(config_listener, senders),
      .help = "addresses allowed in MAIL FROM, \"@example.net\" for a whole domain; default: all addresses"},
     {"sender_rules", LIST(config_listener, sender_rules, &sender_rule_table),
