@@ -245,7 +245,7 @@ static void write_queue(struct metrics_text *text, struct spool *spool, const st
         "Groups of changes of which it was not known at once whether they were on stable storage.",
         counts->limbo_total);
     one(text, METRICS_COUNTER, "mailweir_spool_duplicates_total",
-        "Messages that a client sent twice and that are kept once.", counts->duplicates);
+        "Messages that a client sent twice and that are kept once.", counts->repeats);
     one(text, METRICS_COUNTER, "mailweir_spool_unreadable_deliveries_total",
         "Deliveries set aside as dead because what the spool keeps about them cannot be read.", counts->unreadable);
     one(text, METRICS_COUNTER, "mailweir_spool_syncs_total", "Calls to fdatasync.", counts->syncs);
@@ -455,7 +455,7 @@ static const struct {
      "Messages sent again although an earlier attempt may have filed them, on a server that cannot be searched.",
      possible_duplicates},
     {METRICS_COUNTER, "mailweir_delivered_bytes_total", "Octets of filed messages.", write_octets},
-    {METRICS_GAUGE, "mailweir_upstream_active_deliveries", "Deliveries held in memory.", active},
+    {METRICS_GAUGE, "mailweir_upstream_active_deliveries", "Deliveries in memory.", active},
     {METRICS_GAUGE, "mailweir_upstream_state",
      "1 for the current state of the upstream: open, failing, throttled, full, or paused by an operator.", conditions},
     {METRICS_GAUGE, "mailweir_upstream_daily_bytes",

@@ -20,7 +20,7 @@
 #define MESSAGES_DEFAULT 50
 #define BUDGET_US        2000000 /* of the lane, which others want too; then the page ends */
 
-struct job {
+struct reroute_job {
     struct admin_request *request;
     struct admin *admin;
     json_t *body; /* what was asked; the selection looks at its strings */
@@ -43,7 +43,7 @@ struct job {
     struct fault fault;
 };
 
-static void job_free(struct job *job)
+static void reroute_job_free(struct reroute_job *job)
 {
     for (size_t i = 0; i < job->plan_count; i++) {
         reroute_plan_done(&job->plans[i]);
@@ -59,7 +59,7 @@ static void job_free(struct job *job)
 
 static int note_message(void *ctx, const json_t *object)
 {
-    struct job *job = ctx;
+    struct reroute_job *job = ctx;
     uint64_t message = (uint64_t)json_integer_value(json_object_get(object, "seq"));
     if (job->count > 0 && job->messages[job->count - 1] == message) {
         return 0; /* deliveries of one message come one behind the other */
@@ -74,7 +74,7 @@ static int note_message(void *ctx, const json_t *object)
 }
 
 /* Takes the plan over. */
-static void add_row(struct job *job, struct reroute_plan *plan)
+static void add_row(struct reroute_job *job, struct reroute_plan *plan)
 {
     json_array_append_new(job->rows, json_pack("{s:s,s:s,s:s,s:s}", "message", plan->id, "verdict",
                                                reroute_verdict_name(plan->verdict), "before", buf_text(&plan->before),
@@ -90,7 +90,7 @@ static void add_row(struct job *job, struct reroute_plan *plan)
     }
 }
 
-static void plan_one(struct job *job, const struct reroute *reroute, size_t at)
+static void plan_one(struct reroute_job *job, const struct reroute *reroute, size_t at)
 {
     uint64_t message = job->messages[at];
     struct fault fault = FAULT_INIT;
@@ -106,7 +106,7 @@ static void plan_one(struct job *job, const struct reroute *reroute, size_t at)
 
 static void on_lane(void *ctx)
 {
-    struct job *job = ctx;
+    struct reroute_job *job = ctx;
     struct store *store = admin_store(job->admin, &job->fault);
     if (store == NULL || spool_query_list(store, &job->select, 0, note_message, job, &job->fault) != 0) {
         return;
@@ -131,21 +131,21 @@ static void on_lane(void *ctx)
 
 /* ---- on the loop ---- */
 
-static void finish_reroute(struct job *job)
+static void finish_reroute(struct reroute_job *job)
 {
     struct admin_request *request = job->request;
     json_t *next = job->more ? json_sprintf("%llu.%d", (unsigned long long)job->done, INT32_MAX) : json_null();
     json_object_update_new(job->answer, json_pack("{s:I,s:I,s:I,s:o}", "moved", (json_int_t)job->moved, "same",
                                                   (json_int_t)job->same, "busy", (json_int_t)job->busy, "next", next));
     admin_answer_json(request, 200, json_incref(job->answer));
-    job_free(job);
+    reroute_job_free(job);
 }
 
-static void step_reroute(struct job *job);
+static void step_reroute(struct reroute_job *job);
 
 static void on_changed(void *ctx, const struct spool_change_result *result, const struct fault *fault)
 {
-    struct job *job = ctx;
+    struct reroute_job *job = ctx;
     job->moved += result->changed > 0;
     job->busy += result->busy > 0;
     job->same += result->doubtful > 0;
@@ -155,7 +155,7 @@ static void on_changed(void *ctx, const struct spool_change_result *result, cons
     step_reroute(job);
 }
 
-static void step_reroute(struct job *job)
+static void step_reroute(struct reroute_job *job)
 {
     if (job->request->admin == NULL || job->next == job->plan_count) {
         finish_reroute(job);
@@ -169,10 +169,10 @@ static void step_reroute(struct job *job)
 
 static void on_planned(void *ctx)
 {
-    struct job *job = ctx;
+    struct reroute_job *job = ctx;
     if (fault_is_set(&job->fault)) {
         admin_answer_fault(job->request, &job->fault);
-        job_free(job);
+        reroute_job_free(job);
         return;
     }
     step_reroute(job);
@@ -180,7 +180,7 @@ static void on_planned(void *ctx)
 
 void admin_reroute(struct admin_request *request, json_t *body, const struct store_select *select, const char *by)
 {
-    struct job *job = expect_calloc(1, sizeof *job);
+    struct reroute_job *job = expect_calloc(1, sizeof *job);
     json_int_t limit = json_integer_value(json_object_get(body, "limit"));
     job->request = request;
     job->admin = request->admin;

@@ -299,7 +299,7 @@ static const struct config_key spool_keys[] = {
     {"history_messages", NUMBER(config, spool_history_messages), .fallback = "1000000", .least = 1, .most = 1000000000,
      .help = "how many settled messages are remembered at most"},
     {"active", NUMBER(config, active_max), .fallback = "1000", .least = 1, .most = 100000,
-     .help = "deliveries held in memory per upstream; the rest waits on the disk"},
+     .help = "deliveries kept in memory per upstream; the rest waits on the disk"},
     END,
 };
 static const struct config_table spool_table = {spool_keys, 0};

@@ -73,17 +73,17 @@ void smtpd_handle_helo(struct smtpd_engine *engine, uint64_t now, struct bytes a
     }
 }
 
-static void print_size(const struct smtpd_engine *engine, struct buf *out)
+static void write_size(const struct smtpd_engine *engine, struct buf *out)
 {
     buf_printf(out, " %llu", (unsigned long long)engine->options.limits.max_message_size);
 }
 
-static void print_auth(const struct smtpd_engine *engine, struct buf *out)
+static void write_auth(const struct smtpd_engine *engine, struct buf *out)
 {
     smtpd_mechanism_names(smtpd_mechanisms_now(engine), out);
 }
 
-static void print_limits(const struct smtpd_engine *engine, struct buf *out)
+static void write_limits(const struct smtpd_engine *engine, struct buf *out)
 {
     const struct smtpd_limits *limits = &engine->options.limits;
     bool one = engine->options.recipients == SMTPD_RECIPIENTS_ONE;
@@ -97,20 +97,20 @@ static void print_limits(const struct smtpd_engine *engine, struct buf *out)
 static const struct {
     enum smtp_extension extension;
     const char *keyword;
-    void (*print)(const struct smtpd_engine *engine, struct buf *out);
+    void (*argue)(const struct smtpd_engine *engine, struct buf *out);
 } extensions[] = {
     {SMTP_EXT_PIPELINING, "PIPELINING", NULL},
-    {SMTP_EXT_SIZE, "SIZE", print_size},
+    {SMTP_EXT_SIZE, "SIZE", write_size},
     {SMTP_EXT_8BITMIME, "8BITMIME", NULL},
     {SMTP_EXT_ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES", NULL},
     {SMTP_EXT_SMTPUTF8, "SMTPUTF8", NULL},
     {SMTP_EXT_CHUNKING, "CHUNKING", NULL},
     {SMTP_EXT_BINARYMIME, "BINARYMIME", NULL},
     {SMTP_EXT_DSN, "DSN", NULL},
-    {SMTP_EXT_LIMITS, "LIMITS", print_limits},
+    {SMTP_EXT_LIMITS, "LIMITS", write_limits},
     {SMTP_EXT_STARTTLS, "STARTTLS", NULL},
     {SMTP_EXT_REQUIRETLS, "REQUIRETLS", NULL},
-    {SMTP_EXT_AUTH, "AUTH", print_auth},
+    {SMTP_EXT_AUTH, "AUTH", write_auth},
     {SMTP_EXT_XCLIENT, "XCLIENT ADDR PORT HELO PROTO LOGIN NAME DESTADDR DESTPORT", NULL},
 };
 
@@ -124,8 +124,8 @@ static void say_extensions(struct smtpd_engine *engine)
             continue;
         }
         buf_printf(&text, "\n%s", extensions[i].keyword);
-        if (extensions[i].print != NULL) {
-            extensions[i].print(engine, &text);
+        if (extensions[i].argue != NULL) {
+            extensions[i].argue(engine, &text);
         }
     }
     smtpd_say(engine, &(struct smtpd_answer){.code = 250, .text = buf_text(&text)});

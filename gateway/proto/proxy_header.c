@@ -24,17 +24,17 @@ static unsigned number_at(const uint8_t *at)
     return (unsigned)at[0] << 8 | at[1];
 }
 
-static void print_v4(const uint8_t *at, char out[PROXY_ADDRESS_MAX])
+static void write_v4(const uint8_t *at, char out[PROXY_ADDRESS_MAX])
 {
     snprintf(out, PROXY_ADDRESS_MAX, "%u.%u.%u.%u", at[0], at[1], at[2], at[3]);
 }
 
 /* IPv4-mapped addresses come out as IPv4, the others in full groups. */
-static void print_v6(const uint8_t *at, char out[PROXY_ADDRESS_MAX])
+static void write_v6(const uint8_t *at, char out[PROXY_ADDRESS_MAX])
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     if (memcmp(at, mapped, sizeof mapped) == 0) {
-        print_v4(at + sizeof mapped, out);
+        write_v4(at + sizeof mapped, out);
         return;
     }
     snprintf(out, PROXY_ADDRESS_MAX, "%x:%x:%x:%x:%x:%x:%x:%x", number_at(at), number_at(at + 2), number_at(at + 4),
@@ -110,14 +110,14 @@ static int parse_v2_addresses(unsigned family, struct bytes addresses, struct pr
         if (addresses.len < 12) {
             return -1;
         }
-        print_v4(addresses.ptr, header->address);
+        write_v4(addresses.ptr, header->address);
         header->port = (uint16_t)number_at(addresses.ptr + 8);
         return 1;
     case 2:
         if (addresses.len < 36) {
             return -1;
         }
-        print_v6(addresses.ptr, header->address);
+        write_v6(addresses.ptr, header->address);
         header->port = (uint16_t)number_at(addresses.ptr + 32);
         return 1;
     case 3:

@@ -283,7 +283,7 @@ static int make_hash(const char *password, char hash_r[RECEPTION_HASH_MAX], stru
     return good ? 0 : -1;
 }
 
-static void print_base64(struct buf *out, const void *data, size_t len)
+static void write_base64(struct buf *out, const void *data, size_t len)
 {
     buf_append_octet(out, ',');
     units_base64_encode(out, bytes_at(data, len));
@@ -302,9 +302,9 @@ static int make_scram(const char *password, char scram_r[RECEPTION_HASH_MAX], st
     }
     buf_init(&out, RECEPTION_HASH_MAX - 1);
     buf_printf(&out, "%s%d", SCRAM_PREFIX, SCRAM_ITERATIONS);
-    print_base64(&out, salt, sizeof salt);
-    print_base64(&out, stored, sizeof stored);
-    print_base64(&out, server, sizeof server);
+    write_base64(&out, salt, sizeof salt);
+    write_base64(&out, stored, sizeof stored);
+    write_base64(&out, server, sizeof server);
     memcpy(scram_r, buf_text(&out), out.len + 1);
     buf_done(&out);
     explicit_bzero(salted, sizeof salted);

@@ -265,7 +265,7 @@ struct spool_counts {
     uint64_t messages;            /* with at least one delivery that is not settled */
     uint64_t commits, syncs;      /* groups committed and fdatasyncs made, since start */
     uint64_t compacted;           /* segments that were emptied because little of them lived, since start */
-    uint64_t duplicates;          /* messages recognised as sent before, since start */
+    uint64_t repeats;             /* messages recognised as sent before, since start */
     uint64_t set_aside;           /* files in "set-aside" at the start */
     uint64_t unreadable;          /* deliveries made dead because what is kept about them cannot be read, since start */
     uint64_t limbo;               /* groups of which nobody knows now whether they are durable ... */

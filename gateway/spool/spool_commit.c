@@ -88,7 +88,7 @@ static void commit_free(struct spool *spool, struct commit_job *commit)
 static void tell_repeat(struct spool *spool, const struct commit_job *commit)
 {
     const struct store_add *add = &commit->job.op.add;
-    spool->counts.duplicates++;
+    spool->counts.repeats++;
     log_event(spool->log, LOG_LEVEL_INFO, "duplicate", LOG_STR("id", add->id), LOG_STR("of", add->twin),
               LOG_INT("retried", add->twin_retried + add->reopened));
     if (add->twin_retried + add->reopened > 0) {

@@ -54,7 +54,7 @@ bool spool_limbo_follow(struct spool *spool, struct spool_group *group)
 
 void spool_limbo_take(struct spool *spool, struct spool_group *group)
 {
-    log_event(spool->log, LOG_LEVEL_ERROR, "spool_in_doubt", LOG_INT("jobs", (uint64_t)group->batch.count),
+    log_event(spool->log, LOG_LEVEL_ERROR, "spool_in_limbo", LOG_INT("operations", (uint64_t)group->batch.count),
               LOG_STR("error.code", group->batch.fault.code),
               LOG_STR("reason", "the data that could not be synced may or may not be on the disk: no sender is "
                                 "answered before it is overwritten"));

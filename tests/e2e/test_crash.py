@@ -388,9 +388,9 @@ def test_read_only_while_running(world):
     assert sorted(filed(dovecot)) == [1, 5]
 
 
-def doubt(gateway, ledger, environment, switch, failures):
+def limbo(gateway, ledger, environment, switch, failures):
     """Syncs of the index's log begin to fail while mail flows; the gateway is killed at the last of the failures, or, if none is said, when the
-    disk is well again and somebody was refused. Returns the number of groups in doubt."""
+    disk is well again and somebody was refused. Returns the number of groups in limbo."""
     environment = {**environment, "CRASH_AFTER": str(failures or 0)}
     os.environ.update(environment)
     try:
@@ -403,7 +403,7 @@ def doubt(gateway, ledger, environment, switch, failures):
     wait(lambda: ledger.count() >= before + 10, "acknowledged messages", 60)
     switch.touch()
     if failures is None:
-        wait(lambda: gateway.events("spool_in_doubt"), "a group in doubt", 60)
+        wait(lambda: gateway.events("spool_in_limbo"), "a group in limbo", 60)
         switch.unlink()
         wait(lambda: len(ledger.refused) > refused, "a refusal", 60)
         gateway.kill()
@@ -411,10 +411,10 @@ def doubt(gateway, ledger, environment, switch, failures):
         wait(lambda: not gateway.process.alive(), "the end of the gateway", 60)
         switch.unlink()
     ledger.join()
-    return len(gateway.events("spool_in_doubt"))
+    return len(gateway.events("spool_in_limbo"))
 
 
-def test_killed_in_doubt(world):
+def test_killed_in_limbo(world):
     """Syncs of the index's log reach the disk and say that they failed, and the gateway is killed: at the first its group comes to life,
     later ones find it written over. Whoever was refused is not filed afterwards."""
     shim, dovecot, ledger = build_shim(world), world.dovecot(), Ledger()
@@ -422,11 +422,11 @@ def test_killed_in_doubt(world):
     gateway.configuration["sandbox"] = "off"  # the shim looks for its file beside the spool
     switch = gateway.folder / "fails"
     environment = {"LD_PRELOAD": str(shim), "CRASH_WHILE": str(switch), "CRASH_HOW": str(errno.EIO), "CRASH_LOG": "1"}
-    doubts = sum(doubt(gateway, ledger, environment, switch, (1, 2, 3, None)[turn % 4]) for turn in range(ROUNDS))
+    groups = sum(limbo(gateway, ledger, environment, switch, (1, 2, 3, None)[turn % 4]) for turn in range(ROUNDS))
     check(ledger, dovecot, gateway)
     there = set(filed(dovecot))
     unknown = there - ledger.acknowledged - ledger.refused
-    print(f"figure: {doubts} groups in doubt over {ROUNDS} kills, {ledger.count()} acknowledged, {len(ledger.refused)} refused, "
+    print(f"figure: {groups} groups in limbo over {ROUNDS} kills, {ledger.count()} acknowledged, {len(ledger.refused)} refused, "
           f"{len(there)} filed, {len(unknown)} of them without an answer")
     assert unknown, "nothing came to life: the test does not show what it is for"
     assert ledger.refused, "nobody was refused: the test does not show what it is for"

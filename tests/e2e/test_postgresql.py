@@ -491,7 +491,7 @@ def test_lost_answers(world):
     ledger.more(10)
     ledger.stop()
     balance(server, ledger, dovecot)
-    assert gateway.events("spool_in_doubt"), "nothing was in doubt"
+    assert gateway.events("spool_in_limbo"), "nothing was in limbo"
     gateway.stop()
 
 

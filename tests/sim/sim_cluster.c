@@ -106,9 +106,9 @@ static bool is_promised(void)
 
 /* ---- commits ---- */
 
-static enum store_verdict end_in_doubt(struct store_batch *batch, const char *why)
+static enum store_verdict end_in_limbo(struct store_batch *batch, const char *why)
 {
-    sim_say("batch %llu of epoch %llu is in doubt: %s", (unsigned long long)batch->own[1],
+    sim_say("batch %llu of epoch %llu is in limbo: %s", (unsigned long long)batch->own[1],
             (unsigned long long)batch->own[0], why);
     fail(&batch->fault, "lost", why);
     store_batch_fail(batch, &batch->fault);
@@ -156,7 +156,7 @@ static enum store_verdict commit(struct store *store, struct store_batch *batch)
     }
     if (!arrives(door)) {
         bool is_certain = sim_random_chance(sim_gateway_random(), 50);
-        return is_certain ? end_failed(batch, "no connection") : end_in_doubt(batch, "the connection broke");
+        return is_certain ? end_failed(batch, "no connection") : end_in_limbo(batch, "the connection broke");
     }
     if (!may_write(door)) {
         return end_failed(batch, "the fence is gone");
@@ -168,10 +168,10 @@ static enum store_verdict commit(struct store *store, struct store_batch *batch)
     bool answer_lost = sim_faults_disk(SIM_DISK_SYNC, "database") != 0;
     sim_faults_disk(SIM_DISK_NAME, "database"); /* it is durable, and nobody has heard */
     if (!is_heard(door, primary) || answer_lost) {
-        return end_in_doubt(batch, "the answer is lost");
+        return end_in_limbo(batch, "the answer is lost");
     }
     if (!is_promised()) {
-        return end_in_doubt(batch, "the standby does not have it");
+        return end_in_limbo(batch, "the standby does not have it");
     }
     return verdict;
 }

@@ -24,7 +24,7 @@ static struct {
     enum fault_class fail_class;
     int beside_kind; /* operations of this kind could not write what goes with them; -1: none */
     bool revived;
-    bool doubts;          /* what is committed is in doubt from now on */
+    bool limbo;           /* what is committed is in limbo from now on */
     bool waits;           /* the next commit goes off when told: one ... */
     int wait_kind;        /* ... with an operation of this kind; -1: any */
     bool scrub_waits;     /* likewise a scrub */
@@ -212,7 +212,7 @@ static inline enum store_verdict commit_door(struct store *store, struct store_b
     if (door.chore_steps != NULL && batch->count > 0) {
         leave_chore(batch);
     }
-    if (!door.doubts || batch->count == 0) {
+    if (!door.limbo || batch->count == 0) {
         return verdict;
     }
     fault_set(&batch->fault, FAULT_LOCAL, "lost", "test", "the answer was lost");
@@ -224,7 +224,7 @@ static inline enum store_verdict resolve_door(struct store *store, struct store_
 {
     (void)store;
     (void)batch;
-    return door.doubts ? STORE_IN_LIMBO : STORE_COMMITTED;
+    return door.limbo ? STORE_IN_LIMBO : STORE_COMMITTED;
 }
 
 static inline void spoil_item(void *ctx, const struct store_item *item)
@@ -337,7 +337,7 @@ static inline int set_up(void **state)
 
 static inline int tear_down(void **state)
 {
-    door.doubts = false;
+    door.limbo = false;
     int result = fixture_tear_down(state);
     close(door.pipe[0]);
     close(door.pipe[1]);

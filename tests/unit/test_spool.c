@@ -348,7 +348,7 @@ static void test_sent_again(void **state)
     assert_int_equal(fixture->item_count, 1);
     assert_memory_equal(fixture->repeated, "01TEST0000000000", 16);
     assert_non_null(strstr(fixture->repeated, " open"));
-    assert_int_equal(counts(fixture).duplicates, 1);
+    assert_int_equal(counts(fixture).repeats, 1);
     commit_and_wait(fixture, "another body", 1);
     fixture->sender = "another@example.org";
     commit_and_wait(fixture, "once", 1);

@@ -77,7 +77,7 @@ static void test_dropped_and_sent_again(void **state)
     run_until(fixture, &fixture->answers, 1);
     ask(fixture, "{\"verb\":\"drop\",\"select\":{}}");
     commit_and_wait(fixture, "once", 1);
-    assert_int_equal(counts(fixture).duplicates, 0);
+    assert_int_equal(counts(fixture).repeats, 0);
     assert_int_equal(fixture->item_count, 1);
     finish_and_wait(fixture, SPOOL_FILED, 0);
 }
@@ -88,7 +88,7 @@ static void test_rerouted_and_sent_again(void **state)
     struct fixture *fixture = *state;
     const struct {
         size_t count; /* of deliveries */
-        unsigned duplicates, waiting;
+        unsigned repeats, waiting;
     } cases[] = {{1, 1, 1}, {0, 1, 1}};
     fixture->window_ms = 60000;
     fixture->takes = false;
@@ -101,7 +101,7 @@ static void test_rerouted_and_sent_again(void **state)
         finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
         reroute(fixture, id, &to_new, cases[i].count, false);
         commit_and_wait(fixture, body, 1);
-        assert_int_equal(counts(fixture).duplicates, cases[i].duplicates);
+        assert_int_equal(counts(fixture).repeats, cases[i].repeats);
         assert_int_equal(counts(fixture).waiting, cases[i].waiting);
         assert_int_equal(fetch(fixture, 10), 1);
         finish_and_wait(fixture, SPOOL_FILED, 0);
@@ -220,7 +220,7 @@ static void test_spared_and_sent_again(void **state)
     expect_reply(0, 0);
     fixture->takes = false;
     commit_and_wait(fixture, "once", 1);
-    assert_int_equal(counts(fixture).duplicates, 1);
+    assert_int_equal(counts(fixture).repeats, 1);
     assert_int_equal(counts(fixture).waiting, 1);
     assert_int_equal(fetch(fixture, 10), 1);
     assert_true(fixture->items[0]->uncertain);
@@ -274,7 +274,7 @@ static void test_a_dead_twin_is_tried(void **state)
     finish_and_wait(fixture, SPOOL_DEAD, 0);
     assert_int_equal(counts(fixture).dead, 1);
     commit_and_wait(fixture, "once", 2);
-    assert_int_equal(counts(fixture).duplicates, 1);
+    assert_int_equal(counts(fixture).repeats, 1);
     assert_int_equal(counts(fixture).dead, 0);
     assert_int_equal(counts(fixture).waiting, 1);
     assert_int_equal(wakes, 1);

@@ -37,12 +37,12 @@ static void test_sent_again(void **state)
     commit_and_wait(fixture, "body", 1);
     assert_int_equal(divert(fixture, "backup"), 1);
     commit_and_wait(fixture, "body", 1);
-    assert_int_equal(counts(fixture).duplicates, 1);
+    assert_int_equal(counts(fixture).repeats, 1);
     assert_int_equal(counts(fixture).waiting, 1);
     assert_int_equal(fetch_from(fixture, "backup", net_wall(fixture->loop), 10), 1);
     finish_and_wait(fixture, SPOOL_FILED, 0);
     commit_and_wait(fixture, "body", 1);
-    assert_int_equal(counts(fixture).duplicates, 2);
+    assert_int_equal(counts(fixture).repeats, 2);
     assert_int_equal(counts(fixture).messages, 0);
 }
 

@@ -350,7 +350,7 @@ static void test_what_was_sent_again_is_recognised(void **state)
     put(overflow, "01TEST00000000000000000001", 10);
     mend_first();
     run_while_not(is_empty);
-    assert_int_equal(counts(fixture).duplicates, 1);
+    assert_int_equal(counts(fixture).repeats, 1);
     assert_int_equal(counts(fixture).messages, 2);
 }
 

@@ -210,7 +210,7 @@ static void test_repeat_is_nobodys_news(void **state)
         run_until(fixture, &fixture->answers, i + 1);
         assert_int_equal(fixture->failures, 0);
     }
-    assert_int_equal(counts(fixture).duplicates, 1);
+    assert_int_equal(counts(fixture).repeats, 1);
     assert_int_equal(fixture->item_count, 1);
     finish_all(fixture);
 }
@@ -337,12 +337,12 @@ static void test_upload_in_doubt_to_the_end(void **state)
     struct fixture *fixture = *state;
     static char large[600000];
     memset(large, 'x', sizeof large - 1);
-    door.doubts = true;
+    door.limbo = true;
     commit(fixture, bytes_of(large), 1, false);
     spool_close(&fixture->spool);
     assert_int_equal(fixture->failures, 1);
     assert_int_equal(fixture->fault.class, FAULT_UNCERTAIN);
-    door.doubts = false;
+    door.limbo = false;
     fixture_open(fixture);
 }
 
@@ -389,7 +389,7 @@ static void test_fetch_in_doubt_to_the_end(void **state)
     assert_int_equal(fetch(fixture, 1), 1); /* what was refused is back in the store */
     finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
     reads = fixture->reads;
-    door.doubts = true;
+    door.limbo = true;
     door.waits = true;
     spool_fetch_due(fixture->spool, "corp", 10, on_fetched, fixture);
     wait_for_begin(fixture);
@@ -397,7 +397,7 @@ static void test_fetch_in_doubt_to_the_end(void **state)
     spool_close(&fixture->spool);
     assert_int_equal(fixture->reads, reads + 1);
     assert_int_equal(fixture->item_count, 0);
-    door.doubts = false;
+    door.limbo = false;
     fixture_open(fixture);
 }
 
@@ -507,7 +507,7 @@ static void test_memo_fails(void **state)
 static void test_doubt_takes_too_long(void **state)
 {
     struct fixture *fixture = *state;
-    door.doubts = true;
+    door.limbo = true;
     commit(fixture, bytes_of("in doubt"), 1, false);
     while (spool_can_accept(fixture->spool, 1, NULL) == 0) {
         turn(fixture);
@@ -517,7 +517,7 @@ static void test_doubt_takes_too_long(void **state)
     assert_int_equal(fixture->failures, 1);
     assert_int_equal(fixture->fault.class, FAULT_UNCERTAIN);
     assert_non_null(strstr(fixture->fault.text, "the answer was lost"));
-    door.doubts = false;
+    door.limbo = false;
 }
 
 static void on_known(void *ctx, const struct fault *fault)
@@ -545,14 +545,14 @@ static void test_own_fault_in_doubt(void **state)
     door.waits = true;
     commit(fixture, bytes_of("first"), 0, false);
     wait_for_begin(fixture);
-    door.doubts = true;
+    door.limbo = true;
     commit_unique(fixture, on_known);
     commit(fixture, bytes_of("beside it"), 1, false);
     sem_post(&door.may_go);
     for (int i = 0; i < 50; i++) {
         turn(fixture);
     }
-    door.doubts = false;
+    door.limbo = false;
     run_until(fixture, &fixture->answers, 4);
     assert_int_equal(fixture->failures, 1);
     assert_int_equal(fixture->item_count, 2);
