@@ -11,9 +11,10 @@
 #include "base/expect.h"
 #include "config/config_account.h"
 #include "daemon/probe_door.h"
+#include "engine/smtpd_replies.h"
+#include "reception/reception.h"
 
 #define MESSAGE_MAX ((size_t)16 << 10)
-#define ACCEPTED_AS "accepted as "
 
 struct probe {
     struct net_loop *loop;
@@ -29,8 +30,8 @@ struct probe {
     struct net_timer *timer; /* the beginning, the deadline, the end */
     uint64_t began_us, until_ms;
     char id[PROBE_ID_LEN], delivery[PROBE_ID_LEN + 8];
-    const char *step; /* that did not work */
-    bool over;
+    const char *step;     /* that did not work */
+    bool over, is_silent; /* it did not answer in time */
     char text[600], advice[600];
     struct probe_result result;
     probe_fn *fn;
@@ -39,52 +40,61 @@ struct probe {
 
 /* ---- what to do about it ---- */
 
+/* Instead of a reply: whatever was heard, and that nothing was. */
+#define ANY     SMTPD_REPLY_COUNT
+#define NOTHING ((enum smtpd_reply)(SMTPD_REPLY_COUNT + 1))
+
 struct advice {
     const char *step;
-    const char *has; /* stands in the text; NULL: the last for its step */
+    enum smtpd_reply reply; /* was heard; ANY: the last for its step */
     const char *advice;
 };
 static const struct advice advices[] = {
-    {"connect", NULL,
+    {"connect", ANY,
      "Is the gateway running (\"mailweir status\")? Where the listener is reached at another address from here, give "
      "that address in \"probe\": {\"address\": ...}, or with --server."},
-    {"greeting", "may not send here",
+    {"greeting", SMTPD_REPLY_NETWORK,
      "Add this machine's address (127.0.0.1, ::1) to \"allow\" of the listener, or name another listener in \"probe\": "
      "{\"listener\": ...}."},
-    {"greeting", "does not answer",
+    {"greeting", NOTHING,
      "A listener whose \"proxy_protocol\" names this machine waits for a header that the probe does not send: use "
      "another listener in \"probe\": {\"listener\": ...}."},
-    {"greeting", "shutting down", "The gateway is stopping; try again when it runs."},
-    {"greeting", NULL, "\"mailweir clients\" shows what the listener told each client, and which key decides it."},
-    {"tls", NULL,
+    {"greeting", SMTPD_REPLY_SHUTDOWN, "The gateway is stopping; try again when it runs."},
+    {"greeting", ANY, "\"mailweir clients\" shows what the listener told each client, and which key decides it."},
+    {"tls", ANY,
      "Is the listener's certificate for the host that the probe connects to? \"probe\": {\"ca_file\": ...} names the "
      "CA that signed it."},
-    {"login", NULL,
+    {"login", ANY,
      "Give the probe a user of the listener: \"probe\": {\"username\": ..., \"password\": {\"file\": ...}}; "
      "\"mailweir passwd\" adds one."},
-    {"sender", "authentication required",
+    {"sender", SMTPD_REPLY_NEEDS_AUTH,
      "Give the probe a user of the listener: \"probe\": {\"username\": ..., \"password\": {\"file\": ...}}."},
-    {"sender", "STARTTLS", "The listener wants TLS: set the \"mode\" of its \"tls\" to \"starttls\" or \"implicit\"."},
-    {"sender", "may not send as",
+    {"sender", SMTPD_REPLY_NEEDS_TLS,
+     "The listener wants TLS: set the \"mode\" of its \"tls\" to \"starttls\" or \"implicit\"."},
+    {"sender", SMTPD_REPLY_SENDER_NOT_ALLOWED,
      "Add the probe's sender to \"senders\" of the listener, or name one in \"probe\": {\"from\": "
      "...}."},
-    {"recipient", "not taken here",
+    {"recipient", SMTPD_REPLY_RECIPIENT_NOT_ALLOWED,
      "Add the probe's recipient to \"recipients\" of the listener, or name one in \"probe\": {\"to\": ...}."},
-    {"message", "storage", "The spool's disk is full: make room. Senders keep their mail meanwhile."},
-    {"mailbox", NULL, "\"mailweir upstreams\" tries the account step by step; what was accepted waits in the queue."},
-    {"arrival", NULL,
+    {"message", SMTPD_REPLY_STORAGE, "The spool's disk is full: make room. Senders keep their mail meanwhile."},
+    {"mailbox", ANY, "\"mailweir upstreams\" tries the account step by step; what was accepted waits in the queue."},
+    {"arrival", ANY,
      "\"mailweir why ID\" with the id above says what the message waits for; \"mailweir status\" says whether its "
      "upstream works."},
-    {"removal", NULL,
+    {"removal", ANY,
      "Mail arrives. Remove the message by hand, and give the account the right to delete in that folder."},
-    {NULL, NULL, "\"mailweir clients\" and the log show why, and which key decides it."},
+    {NULL, ANY, "\"mailweir clients\" and the log show why, and which key decides it."},
 };
 
-static const char *advice_for(const char *step, const char *text)
+static bool was_heard(enum smtpd_reply reply, const char *text, bool is_silent)
+{
+    return reply == ANY || (reply == NOTHING ? is_silent : strstr(text, smtpd_reply_get(reply)->text) != NULL);
+}
+
+static const char *advice_for(const char *step, const char *text, bool is_silent)
 {
     const struct advice *advice = advices;
-    while (advice->step != NULL &&
-           (strcmp(advice->step, step) != 0 || (advice->has != NULL && strstr(text, advice->has) == NULL))) {
+    while (advice->step != NULL && (strcmp(advice->step, step) != 0 || !was_heard(advice->reply, text, is_silent))) {
         advice++;
     }
     return advice->advice;
@@ -104,7 +114,7 @@ static void tell_result(struct probe *probe)
     struct probe_result *result = &probe->result;
     result->step = probe->step;
     result->text = probe->text;
-    result->advice = probe->step == NULL ? "" : advice_for(probe->step, probe->text);
+    result->advice = probe->step == NULL ? "" : advice_for(probe->step, probe->text, probe->is_silent);
     result->id = probe->id;
     probe->fn(probe->ctx, result);
 }
@@ -177,7 +187,7 @@ static void look_in_folder(struct probe *probe)
 static void on_door(void *ctx, const char *step, const struct fault *fault, const char *reply)
 {
     struct probe *probe = ctx;
-    const char *id = strstr(reply, ACCEPTED_AS);
+    const char *id = strstr(reply, RECEPTION_ACCEPTED_AS);
     if (fault != NULL) {
         note(probe, step, "%s", fault->text);
         finish_probe(probe);
@@ -185,7 +195,7 @@ static void on_door(void *ctx, const char *step, const struct fault *fault, cons
         note(probe, "message", "the server there is not mailweir: it said \"%s\"", reply);
         finish_probe(probe);
     } else {
-        id += strlen(ACCEPTED_AS);
+        id += strlen(RECEPTION_ACCEPTED_AS);
         snprintf(probe->id, sizeof probe->id, "%.*s", (int)strcspn(id, " "), id);
         probe->result.accepted_us = us_since(probe);
         look_in_folder(probe);
@@ -269,7 +279,8 @@ static void begin_probe(struct probe *probe)
 
 static void give_up(struct probe *probe)
 {
-    if (probe->pool == NULL) {
+    probe->is_silent = probe->pool == NULL;
+    if (probe->is_silent) {
         note(probe, probe_door_step(probe->door), "the gateway does not answer within %u s", waited_s(probe));
     } else {
         note(probe, "mailbox", "upstream \"%s\" does not answer: %s could not be read within %u s",

@@ -22,6 +22,9 @@
 
 struct reception;
 
+/* The reply that takes a message begins so; its id follows. */
+#define RECEPTION_ACCEPTED_AS "accepted as "
+
 /* What a decision gives: a refusal (code not 0), or deliveries to commit. Strings live in the arena given. */
 struct reception_decision {
     int code;

@@ -305,7 +305,7 @@ static void answer_accepted(struct reception_session *session)
     }
     reception_told_message(session, &session->envelope, "accepted");
     buf_init(&text, REPLY_TEXT_MAX);
-    buf_printf(&text, "accepted as %s%s%s", id, message_id[0] == '\0' ? "" : " ", message_id);
+    buf_printf(&text, RECEPTION_ACCEPTED_AS "%s%s%s", id, message_id[0] == '\0' ? "" : " ", message_id);
     const struct smtpd_answer answer = {250, "2.0.0", buf_text(&text), SMTPD_REPLY_ACCEPTED};
     answer_message(session, &answer);
     buf_done(&text);
