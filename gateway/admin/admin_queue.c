@@ -305,17 +305,6 @@ static void change_deliveries(struct admin_request *request, const json_t *body,
     json_decref(command);
 }
 
-static bool is_verb(const char *verb)
-{
-    static const char *const verbs[] = {"retry", "hold", "release", "drop", "reroute", NULL};
-    for (size_t i = 0; verb != NULL && verbs[i] != NULL; i++) {
-        if (strcmp(verb, verbs[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void reroute_messages(struct admin_request *request, json_t *body)
 {
     struct store_select select;
@@ -329,27 +318,45 @@ static void reroute_messages(struct admin_request *request, json_t *body)
     }
 }
 
-/* {"verb": "retry", "select": {"state": "dead", "upstream": "corp"}} */
-static void choose_and_change(struct admin_request *request, json_t *body)
+/* All of the queue at once is asked for by name, never by leaving something out. */
+static bool is_chosen(struct admin_request *request, json_t *body)
 {
-    const char *verb = json_string_value(json_object_get(body, "verb"));
-    json_t *select = json_object_get(body, "select");
-    bool all = json_is_true(json_object_get(body, "all"));
-    if (!is_verb(verb)) {
-        admin_answer_error(request, 400, "verb",
-                           "\"verb\" must be retry, hold, release, drop, reroute, import, pause or resume");
-    } else if (!json_is_object(select) || (json_object_size(select) == 0 && !all)) {
-        /* All of the queue at once is asked for by name, never by leaving something out. */
-        admin_answer_error(request, 400, "select",
-                           "\"select\" must choose: by id, message_id, state, upstream, folder, from, rule, to, "
-                           "subject, since_ms or before_ms; or it is empty and \"all\" is true");
-    } else if (strcmp(verb, "reroute") == 0) {
-        reroute_messages(request, body);
-    } else {
+    const json_t *select = json_object_get(body, "select");
+    bool chosen =
+        json_is_object(select) && (json_object_size(select) > 0 || json_is_true(json_object_get(body, "all")));
+    if (!chosen) {
+        struct buf names;
+        buf_init(&names, 300);
+        spool_select_names(&names);
+        admin_answer_error(request, 400, "select", "\"select\" must choose: by %s; or it is empty and \"all\" is true",
+                           buf_text(&names));
+        buf_done(&names);
+    }
+    return chosen;
+}
+
+/* {"verb": "retry", "select": {"state": "dead", "upstream": "corp"}} */
+static void choose_and_change(struct admin_request *request, json_t *body, const char *verb)
+{
+    if (is_chosen(request, body)) {
         change_deliveries(request, body,
-                          json_pack("{s:s,s:O,s:b}", "verb", verb, "select", select, "again",
+                          json_pack("{s:s,s:O,s:b}", "verb", verb, "select", json_object_get(body, "select"), "again",
                                     json_is_true(json_object_get(body, "again"))));
     }
+}
+
+static void choose_and_reroute(struct admin_request *request, json_t *body, const char *verb)
+{
+    (void)verb;
+    if (is_chosen(request, body)) {
+        reroute_messages(request, body);
+    }
+}
+
+static void import_messages(struct admin_request *request, json_t *body, const char *verb)
+{
+    change_deliveries(request, body,
+                      json_pack("{s:s,s:O*}", "verb", verb, "messages", json_object_get(body, "messages")));
 }
 
 static bool is_upstream(const struct admin *admin, const char *name)
@@ -373,6 +380,32 @@ static void pause_or_resume(struct admin_request *request, const json_t *body, c
     }
 }
 
+static void pause_one_or_all(struct admin_request *request, json_t *body, const char *verb)
+{
+    pause_or_resume(request, body, verb, json_string_value(json_object_get(body, "upstream")));
+}
+
+static const struct {
+    const char *name;
+    void (*run)(struct admin_request *request, json_t *body, const char *verb);
+} verbs[] = {
+    {"retry", choose_and_change}, {"hold", choose_and_change},     {"release", choose_and_change},
+    {"drop", choose_and_change},  {"reroute", choose_and_reroute}, {"import", import_messages},
+    {"pause", pause_one_or_all},  {"resume", pause_one_or_all},
+};
+#define VERBS (sizeof verbs / sizeof verbs[0])
+
+static void refuse_verb(struct admin_request *request)
+{
+    struct buf names;
+    buf_init(&names, 200);
+    for (size_t i = 0; i < VERBS; i++) {
+        buf_append_choice(&names, i, VERBS, verbs[i].name);
+    }
+    admin_answer_error(request, 400, "verb", "\"verb\" must be %s", buf_text(&names));
+    buf_done(&names);
+}
+
 void admin_post_queue(struct admin_request *request)
 {
     json_t *body = admin_body(request);
@@ -380,13 +413,14 @@ void admin_post_queue(struct admin_request *request)
         return;
     }
     const char *verb = json_string_value(json_object_get(body, "verb"));
-    if (verb != NULL && (strcmp(verb, "pause") == 0 || strcmp(verb, "resume") == 0)) {
-        pause_or_resume(request, body, verb, json_string_value(json_object_get(body, "upstream")));
-    } else if (verb != NULL && strcmp(verb, "import") == 0) {
-        change_deliveries(request, body,
-                          json_pack("{s:s,s:O*}", "verb", verb, "messages", json_object_get(body, "messages")));
+    size_t at = 0;
+    while (at < VERBS && (verb == NULL || strcmp(verbs[at].name, verb) != 0)) {
+        at++;
+    }
+    if (at < VERBS) {
+        verbs[at].run(request, body, verb);
     } else {
-        choose_and_change(request, body);
+        refuse_verb(request);
     }
     json_decref(body);
 }

@@ -104,6 +104,11 @@ int buf_append_octet(struct buf *buf, uint8_t octet)
     return buf_append(buf, &octet, 1);
 }
 
+int buf_append_choice(struct buf *buf, size_t at, size_t count, const char *word)
+{
+    return buf_printf(buf, "%s%s", at == 0 ? "" : at + 1 < count ? ", " : " or ", word);
+}
+
 int buf_vprintf(struct buf *buf, const char *format, va_list args)
 {
     va_list again;

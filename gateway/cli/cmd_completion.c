@@ -9,6 +9,7 @@
 #include <sysexits.h>
 
 #include "cli/cli_api.h"
+#include "cli/queue.h"
 #include "document/document_member.h"
 #include "store/store.h"
 
@@ -55,8 +56,22 @@ static void print_names(const struct cli_command *commands)
     }
 }
 
+/* Which verbs of the queue take what, as its table has it. */
+struct verbs {
+    char ids[200], upstreams[100];
+};
+
+static struct verbs verbs_of_queue(const char *between)
+{
+    struct verbs verbs;
+    queue_list_verbs("ID", between, verbs.ids, sizeof verbs.ids);
+    queue_list_verbs("[UPSTREAM]", between, verbs.upstreams, sizeof verbs.upstreams);
+    return verbs;
+}
+
 static void print_bash(const struct cli_command *commands)
 {
+    const struct verbs verbs = verbs_of_queue("|");
     printf("# bash completion for mailweir; made by \"mailweir completion bash\".\n"
            "_mailweir_words() {\n    local ask=(\"$1\" \"$2\")\n"
            "    [[ $2 != queue || $# -lt 3 ]] || ask+=(\"$3\")\n"
@@ -68,8 +83,7 @@ static void print_bash(const struct cli_command *commands)
            "    [[ ${COMP_WORDS[COMP_CWORD]} != -* && ${COMP_WORDS[COMP_CWORD-1]} != --* ]] || return\n"
            "    case ${COMP_WORDS[1]} in\n        why) echo ids ;;\n        upstreams) echo upstreams ;;\n"
            "        queue) [ \"$COMP_CWORD\" -ne 3 ] || case ${COMP_WORDS[2]} in\n"
-           "            pause|resume) echo upstreams ;;\n"
-           "            show|cat|retry|hold|release|drop|reroute|export) echo ids ;;\n        esac ;;\n    esac\n}\n"
+           "            %s) echo ids ;;\n            %s) echo upstreams ;;\n        esac ;;\n    esac\n}\n"
            "_mailweir_values() {\n    local i config=()\n"
            "    for ((i = 1; i < COMP_CWORD - 1; i++)); do\n"
            "        [[ ${COMP_WORDS[i]} != --config && ${COMP_WORDS[i]} != -c ]] || config=(--config "
@@ -81,7 +95,8 @@ static void print_bash(const struct cli_command *commands)
            "    if [[ $kind && ${COMP_WORDS[COMP_CWORD-1]} == --* ]]; then\n"
            "        mapfile -t COMPREPLY < <(compgen -W \"$(_mailweir_values \"$kind\")\" -- \"$word\")\n"
            "        return\n    fi\n"
-           "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words=\"");
+           "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words=\"",
+           verbs.ids, verbs.upstreams);
     print_names(commands);
     printf("\"\n    else\n        words=$(_mailweir_words \"${COMP_WORDS[@]:0:COMP_CWORD}\")\n"
            "        case ${COMP_WORDS[1]} in\n");
@@ -107,6 +122,7 @@ static void print_quoted(const char *text)
 
 static void print_zsh(const struct cli_command *commands)
 {
+    const struct verbs verbs = verbs_of_queue("|");
     printf("#compdef mailweir\n# made by \"mailweir completion zsh\".\n_mailweir() {\n    local -a commands\n    "
            "commands=(\n");
     for (const struct cli_command *command = commands; command->name != NULL; command++) {
@@ -124,13 +140,14 @@ static void print_zsh(const struct cli_command *commands)
         "    if [[ -n $kind ]]; then\n"
         "        compadd -- ${(f)\"$($words[1] completion --words $kind $config 2>/dev/null)\"}\n        return\n    "
         "fi\n"
-        "    case $words[2]:$words[3] in\n        why:*|queue:(show|cat|retry|hold|release|drop|reroute|export)) "
-        "kind=ids ;;\n        upstreams:*|queue:(pause|resume)) kind=upstreams ;;\n    esac\n"
+        "    case $words[2]:$words[3] in\n        why:*|queue:(%s)) kind=ids ;;\n"
+        "        upstreams:*|queue:(%s)) kind=upstreams ;;\n    esac\n"
         "    [[ -z $kind || $words[CURRENT] == -* ]] || compadd -- ${(f)\"$($words[1] completion --words $kind $config "
         "2>/dev/null)\"}\n"
         "    local -a ask=($words[1] $words[2])\n"
         "    [[ $words[2] != queue || $CURRENT -lt 4 ]] || ask+=($words[3])\n"
-        "    compadd -- ${(f)\"$($ask --help 2>/dev/null | " WORDS ")\"}\n    case $words[2] in\n");
+        "    compadd -- ${(f)\"$($ask --help 2>/dev/null | " WORDS ")\"}\n    case $words[2] in\n",
+        verbs.ids, verbs.upstreams);
     print_words(commands, "        ", ") compadd --", " ;;\n");
     printf("    esac\n    _files\n}\n"
            "if [[ $funcstack[1] == _mailweir ]]; then _mailweir \"$@\"; else compdef _mailweir mailweir; fi\n");
@@ -138,27 +155,28 @@ static void print_zsh(const struct cli_command *commands)
 
 static void print_fish(const struct cli_command *commands)
 {
-    printf(
-        "# fish completion for mailweir; made by \"mailweir completion fish\".\n"
-        "function __mailweir_words\n    set -l ask (commandline -opc)\n    set -l last 2\n"
-        "    test \"$ask[2]\" = queue; and set last 3\n"
-        "    set ask $ask[1..$last]\n    $ask --help 2>/dev/null | "
-        "string match -v '  mailweir *' | string replace -rf '^  ([a-z-]+) +(.*)' '$1\\t$2'\nend\n"
-        "complete -c mailweir -n 'not __fish_use_subcommand' -a '(__mailweir_words)'\n"
-        "function __mailweir_values\n    set -l config\n    set -l words (commandline -opc)\n"
-        "    for i in (seq (count $words))\n"
-        "        contains -- $words[$i] --config -c; and set -q words[(math $i + 1)]; and set config --config "
-        "$words[(math "
-        "$i + 1)]\n"
-        "    end\n    $words[1] completion --words $argv[1] $config 2>/dev/null\nend\n"
-        "complete -c mailweir -l state -x -a '(__mailweir_values states)'\n"
-        "complete -c mailweir -l upstream -x -a '(__mailweir_values upstreams)'\n"
-        "complete -c mailweir -l listener -x -a '(__mailweir_values listeners)'\n"
-        "complete -c mailweir -l rule -x -a '(__mailweir_values rules)'\n"
-        "complete -c mailweir -n '__fish_seen_subcommand_from why show cat retry hold release drop reroute export' -a "
-        "'(__mailweir_values ids)'\n"
-        "complete -c mailweir -n '__fish_seen_subcommand_from upstreams pause resume' -a '(__mailweir_values "
-        "upstreams)'\n");
+    const struct verbs verbs = verbs_of_queue(" ");
+    printf("# fish completion for mailweir; made by \"mailweir completion fish\".\n"
+           "function __mailweir_words\n    set -l ask (commandline -opc)\n    set -l last 2\n"
+           "    test \"$ask[2]\" = queue; and set last 3\n"
+           "    set ask $ask[1..$last]\n    $ask --help 2>/dev/null | "
+           "string match -v '  mailweir *' | string replace -rf '^  ([a-z-]+) +(.*)' '$1\\t$2'\nend\n"
+           "complete -c mailweir -n 'not __fish_use_subcommand' -a '(__mailweir_words)'\n"
+           "function __mailweir_values\n    set -l config\n    set -l words (commandline -opc)\n"
+           "    for i in (seq (count $words))\n"
+           "        contains -- $words[$i] --config -c; and set -q words[(math $i + 1)]; and set config --config "
+           "$words[(math "
+           "$i + 1)]\n"
+           "    end\n    $words[1] completion --words $argv[1] $config 2>/dev/null\nend\n"
+           "complete -c mailweir -l state -x -a '(__mailweir_values states)'\n"
+           "complete -c mailweir -l upstream -x -a '(__mailweir_values upstreams)'\n"
+           "complete -c mailweir -l listener -x -a '(__mailweir_values listeners)'\n"
+           "complete -c mailweir -l rule -x -a '(__mailweir_values rules)'\n"
+           "complete -c mailweir -n '__fish_seen_subcommand_from why %s' -a "
+           "'(__mailweir_values ids)'\n"
+           "complete -c mailweir -n '__fish_seen_subcommand_from upstreams %s' -a '(__mailweir_values "
+           "upstreams)'\n",
+           verbs.ids, verbs.upstreams);
     for (const struct cli_command *command = commands; command->name != NULL; command++) {
         printf("complete -c mailweir -n __fish_use_subcommand -f -a %s -d '", command->name);
         print_quoted(command->summary);
@@ -206,24 +224,85 @@ static int print_asked(const char *file, const char *path, const char *list, con
     return exit_code;
 }
 
+static int print_states(const char *file)
+{
+    (void)file;
+    for (int state = 0; state < STORE_STATES; state++) {
+        puts(store_state_name((enum store_state)state));
+    }
+    return EX_OK;
+}
+
+static int print_upstreams(const char *file)
+{
+    return print_configured(file, true);
+}
+
+static int print_listeners(const char *file)
+{
+    return print_configured(file, false);
+}
+
+static int print_rules(const char *file)
+{
+    return print_asked(file, "/api/v1/rules", "rules", "name");
+}
+
+/* The newest: whoever completes one has just seen it. */
+static int print_ids(const char *file)
+{
+    return print_asked(file, "/api/v1/find?limit=50", "messages", "id");
+}
+
+static const struct {
+    const char *name;
+    int (*words)(const char *file);
+} kinds[] = {
+    {"states", print_states}, {"upstreams", print_upstreams}, {"listeners", print_listeners}, {"rules", print_rules},
+    {"ids", print_ids},
+};
+static const struct {
+    const char *name;
+    void (*script)(const struct cli_command *commands);
+} shells[] = {{"bash", print_bash}, {"zsh", print_zsh}, {"fish", print_fish}};
+
+#define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
+
+/* "a, b or c" of a table whose rows begin with a name. */
+#define APPEND_NAMES(out, rows)                                                                                        \
+    for (size_t i_ = 0; i_ < COUNT(rows); i_++) {                                                                      \
+        buf_append_choice(out, i_, COUNT(rows), (rows)[i_].name);                                                      \
+    }
+
 static int print_kind(const struct cli_command *command, const char *kind, const char *file)
 {
-    if (strcmp(kind, "states") == 0) {
-        for (int state = 0; state < STORE_STATES; state++) {
-            puts(store_state_name((enum store_state)state));
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        if (strcmp(kinds[i].name, kind) == 0) {
+            return kinds[i].words(file);
         }
-        return EX_OK;
     }
-    if (strcmp(kind, "upstreams") == 0 || strcmp(kind, "listeners") == 0) {
-        return print_configured(file, kind[0] == 'u');
+    struct buf names;
+    buf_init(&names, 200);
+    APPEND_NAMES(&names, kinds);
+    int exit_code = cli_usage_error(command, "--words takes %s", buf_text(&names));
+    buf_done(&names);
+    return exit_code;
+}
+
+static int print_script(const struct cli_command *commands, const struct cli_command *command, const char *shell)
+{
+    for (size_t i = 0; shell != NULL && i < COUNT(shells); i++) {
+        if (strcmp(shells[i].name, shell) == 0) {
+            shells[i].script(commands);
+            return EX_OK;
+        }
     }
-    if (strcmp(kind, "rules") == 0) {
-        return print_asked(file, "/api/v1/rules", "rules", "name");
-    }
-    if (strcmp(kind, "ids") == 0) { /* the newest: whoever completes one has just seen it */
-        return print_asked(file, "/api/v1/find?limit=50", "messages", "id");
-    }
-    return cli_usage_error(command, "--words takes states, upstreams, listeners, rules or ids");
+    struct buf names;
+    buf_init(&names, 200);
+    APPEND_NAMES(&names, shells);
+    int exit_code = cli_usage_error(command, "name the shell: %s", buf_text(&names));
+    buf_done(&names);
+    return exit_code;
 }
 
 int cmd_completion(const struct cli_command *commands, const struct cli_command *command, int argc, char **argv)
@@ -243,14 +322,5 @@ int cmd_completion(const struct cli_command *commands, const struct cli_command 
     if (words != NULL && others == 0) {
         return print_kind(command, words, file);
     }
-    if (others == 1 && strcmp(argv[1], "bash") == 0) {
-        print_bash(commands);
-    } else if (others == 1 && strcmp(argv[1], "zsh") == 0) {
-        print_zsh(commands);
-    } else if (others == 1 && strcmp(argv[1], "fish") == 0) {
-        print_fish(commands);
-    } else {
-        return cli_usage_error(command, "name the shell: bash, zsh or fish");
-    }
-    return EX_OK;
+    return print_script(commands, command, others == 1 ? argv[1] : NULL);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/expect.h"
 #include "cli/queue.h"
 #include "document/nearest.h"
 
@@ -55,6 +56,18 @@ static const struct verb {
 };
 
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])
+
+void queue_list_verbs(const char *argument, const char *between, char *out, size_t size)
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        if (strncmp(verbs[i].arguments, argument, strlen(argument)) == 0 && len < size) {
+            len += (size_t)snprintf(out + len, size - len, "%s%s", len == 0 ? "" : between, verbs[i].name);
+        }
+    }
+    EXPECT(len < size);
+}
 
 static int print_verbs(FILE *out)
 {

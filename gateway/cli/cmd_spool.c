@@ -128,10 +128,25 @@ enum verb { CHECK, REBUILD, BACKUP, RESTORE, MIGRATE, MOVE, VERBS };
 static const struct {
     const char *name;
     int arguments;
+    const char *behind; /* what is written behind the name */
 } verbs[VERBS] = {
-    [CHECK] = {"check", 1},     [REBUILD] = {"rebuild", 1}, [BACKUP] = {"backup", 2},
-    [RESTORE] = {"restore", 2}, [MIGRATE] = {"migrate", 1}, [MOVE] = {"move", 1},
+    [CHECK] = {"check", 1, ""},          [REBUILD] = {"rebuild", 1, ""},
+    [BACKUP] = {"backup", 2, " FOLDER"}, [RESTORE] = {"restore", 2, " FOLDER"},
+    [MIGRATE] = {"migrate", 1, ""},      [MOVE] = {"move", 1, " --to PLACE"},
 };
+
+static int refuse_words(const struct cli_command *command)
+{
+    struct buf names;
+    buf_init(&names, 300);
+    for (size_t i = 0; i < VERBS; i++) {
+        buf_append_choice(&names, i, VERBS, verbs[i].name);
+        buf_append_text(&names, verbs[i].behind);
+    }
+    int exit_code = cli_usage_error(command, "say %s", buf_text(&names));
+    buf_done(&names);
+    return exit_code;
+}
 
 static enum verb verb_of(int count, char **argv)
 {
@@ -144,13 +159,7 @@ static enum verb verb_of(int count, char **argv)
 
 static int run_verb(enum verb verb, const char *folder, const struct queue_options *options)
 {
-    if (verb == MIGRATE) {
-        return spool_database_migrate(options);
-    }
-    if (verb == MOVE) {
-        return spool_move(options);
-    }
-    if (spool_database_is(options)) {
+    if (verb != MIGRATE && verb != MOVE && spool_database_is(options)) {
         return verb == CHECK ? spool_database_check(options) : spool_database_refuse(verbs[verb].name);
     }
     switch (verb) {
@@ -160,9 +169,16 @@ static int run_verb(enum verb verb, const char *folder, const struct queue_optio
         return rebuild(options->spool, options->json);
     case BACKUP:
         return copy_spool(options->spool, folder, false, options->json);
-    default:
+    case RESTORE:
         return copy_spool(folder, options->spool, true, options->json);
+    case MIGRATE:
+        return spool_database_migrate(options);
+    case MOVE:
+        return spool_move(options);
+    case VERBS:
+        break;
     }
+    return EX_SOFTWARE; /* not reached: who has no verb is refused */
 }
 
 int cmd_spool(const struct cli_command *command, int argc, char **argv)
@@ -175,8 +191,7 @@ int cmd_spool(const struct cli_command *command, int argc, char **argv)
     int given = others + (others == 1 && folder != NULL);
     if (others >= 0 &&
         (verb == VERBS || given != verbs[verb].arguments || (options.to != NULL && verb != BACKUP && verb != MOVE))) {
-        exit_code =
-            cli_usage_error(command, "say check, rebuild, backup FOLDER, restore FOLDER, migrate or move --to PLACE");
+        exit_code = refuse_words(command);
     } else if (others >= 0 && queue_find_spool(&options, &exit_code) == 0) {
         exit_code = run_verb(verb, folder, &options);
     }

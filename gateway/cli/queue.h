@@ -100,5 +100,7 @@ MUST_USE int queue_import(struct queue_options *options, int argc, char **argv);
 MUST_USE int queue_reroute(struct queue_options *options, int argc, char **argv);
 /* retry, hold, release, drop, pause and resume: argv[0] is the verb. */
 MUST_USE int queue_change(struct queue_options *options, int argc, char **argv);
+/* Into out: the names of the verbs whose arguments begin with this ("ID"), with `between` between them. */
+void queue_list_verbs(const char *argument, const char *between, char *out, size_t size);
 
 #endif

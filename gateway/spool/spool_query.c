@@ -4,6 +4,7 @@
 #include "spool/spool_query.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,61 +13,93 @@
 
 /* ---- selections as JSON ---- */
 
-struct member {
-    const char *name;
-    const char **text;
-};
+enum choice_kind { CHOICE_TEXT, CHOICE_TIME, CHOICE_TRUTH };
 
-#define MEMBERS(select)                                                                                                \
-    {"id", &(select)->id}, {"message_id", &(select)->message_id}, {"state", &(select)->state},                         \
-        {"upstream", &(select)->upstream}, {"folder", &(select)->folder}, {"from", &(select)->sender},                 \
-        {"rule", &(select)->rule}, {"to", &(select)->to},                                                              \
+/* The kind is that of the member's type; another type does not compile. */
+#define KIND_OF(member)                                                                                                \
+    _Generic(((struct store_select *)0)->member, const char * : CHOICE_TEXT, int64_t : CHOICE_TIME, bool : CHOICE_TRUTH)
+#define CHOICE(name, member)                                                                                           \
     {                                                                                                                  \
-        "subject", &(select)->subject                                                                                  \
+        name, offsetof(struct store_select, member), KIND_OF(member)                                                   \
     }
+static const struct choice {
+    const char *name;
+    size_t offset;
+    enum choice_kind kind;
+} choices[] = {
+    CHOICE("id", id),
+    CHOICE("message_id", message_id),
+    CHOICE("state", state),
+    CHOICE("upstream", upstream),
+    CHOICE("folder", folder),
+    CHOICE("from", sender),
+    CHOICE("rule", rule),
+    CHOICE("to", to),
+    CHOICE("subject", subject),
+    CHOICE("since_ms", since_ms),
+    CHOICE("before_ms", before_ms),
+    CHOICE("tried", tried),
+};
+#define CHOICES (sizeof choices / sizeof choices[0])
+
+void spool_select_names(struct buf *out)
+{
+    for (size_t i = 0; i < CHOICES; i++) {
+        buf_append_choice(out, i, CHOICES, choices[i].name);
+    }
+}
+
+static json_t *json_of_choice(const struct store_select *select, const struct choice *choice)
+{
+    const void *from = (const char *)select + choice->offset;
+    switch (choice->kind) {
+    case CHOICE_TEXT: {
+        const char *text = *(const char *const *)from;
+        return text == NULL ? NULL : json_string(text);
+    }
+    case CHOICE_TIME: {
+        int64_t time_ms = *(const int64_t *)from;
+        return time_ms == 0 ? NULL : json_integer(time_ms);
+    }
+    case CHOICE_TRUTH:
+        return *(const bool *)from ? json_true() : NULL;
+    }
+    return NULL;
+}
 
 json_t *spool_select_to_json(const struct store_select *select)
 {
-    struct store_select copy = *select;
-    const struct member members[] = {MEMBERS(&copy)};
     json_t *object = json_object();
-    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
-        if (*members[i].text != NULL) {
-            json_object_set_new(object, members[i].name, json_string(*members[i].text));
-        }
-    }
-    if (select->before_ms != 0) {
-        json_object_set_new(object, "before_ms", json_integer(select->before_ms));
-    }
-    if (select->since_ms != 0) {
-        json_object_set_new(object, "since_ms", json_integer(select->since_ms));
-    }
-    if (select->tried) {
-        json_object_set_new(object, "tried", json_true());
+    for (size_t i = 0; i < CHOICES; i++) {
+        json_object_set_new(object, choices[i].name, json_of_choice(select, &choices[i])); /* NULL: not set */
     }
     return object;
 }
 
+/* Whether the value has the member's type. */
+static bool set_typed(struct store_select *select, const struct choice *choice, const json_t *value)
+{
+    void *into = (char *)select + choice->offset;
+    switch (choice->kind) {
+    case CHOICE_TEXT:
+        *(const char **)into = json_string_value(value);
+        return json_is_string(value);
+    case CHOICE_TIME:
+        *(int64_t *)into = json_integer_value(value);
+        return json_is_integer(value);
+    case CHOICE_TRUTH:
+        *(bool *)into = json_is_true(value);
+        return json_is_boolean(value);
+    }
+    return false;
+}
+
 static int set_member(struct store_select *select, const char *name, const json_t *value)
 {
-    const struct member members[] = {MEMBERS(select)};
-    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
-        if (strcmp(members[i].name, name) == 0 && json_is_string(value)) {
-            *members[i].text = json_string_value(value);
-            return 0;
+    for (size_t i = 0; i < CHOICES; i++) {
+        if (strcmp(choices[i].name, name) == 0) {
+            return set_typed(select, &choices[i], value) ? 0 : -1;
         }
-    }
-    if (strcmp(name, "before_ms") == 0 && json_is_integer(value)) {
-        select->before_ms = json_integer_value(value);
-        return 0;
-    }
-    if (strcmp(name, "since_ms") == 0 && json_is_integer(value)) {
-        select->since_ms = json_integer_value(value);
-        return 0;
-    }
-    if (strcmp(name, "tried") == 0 && json_is_boolean(value)) {
-        select->tried = json_is_true(value);
-        return 0;
     }
     return -1;
 }

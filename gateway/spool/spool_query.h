@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "base/must_use.h"
 #include "store/store_ask.h"
 
@@ -15,6 +16,8 @@
  * a fault "usage". */
 json_t *spool_select_to_json(const struct store_select *select);
 MUST_USE int spool_select_from_json(const json_t *object, struct store_select *select_r, struct fault *fault);
+/* What deliveries can be chosen by, for people: "id, message_id, ... or tried". */
+void spool_select_names(struct buf *out);
 
 /* object is the function's to look at, not to keep. Non-zero ends the query. */
 typedef int spool_query_fn(void *ctx, const json_t *object);

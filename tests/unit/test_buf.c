@@ -64,12 +64,29 @@ static void reserves_and_prints(void **state)
     buf_done(&buf);
 }
 
+static void lists_what_people_choose_from(void **state)
+{
+    static const char *const wanted[] = {"", "a", "a or b", "a, b or c"};
+    (void)state;
+    for (size_t count = 1; count <= 3; count++) {
+        struct buf buf;
+        buf_init(&buf, 20);
+        for (size_t i = 0; i < count; i++) {
+            const char word[] = {(char)('a' + i), '\0'};
+            assert_int_equal(buf_append_choice(&buf, i, count, word), 0);
+        }
+        assert_string_equal(buf_text(&buf), wanted[count]);
+        buf_done(&buf);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_above_the_maximum),
         cmocka_unit_test(moves_like_a_queue),
         cmocka_unit_test(reserves_and_prints),
+        cmocka_unit_test(lists_what_people_choose_from),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

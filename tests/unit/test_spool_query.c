@@ -45,6 +45,18 @@ static void test_select_there_and_back(void **state)
     assert_int_equal(spool_select_from_json(object, &back, &fault), 0);
     assert_false(back.tried);
     json_decref(object);
+    object = spool_select_to_json(&select);
+    const char *name;
+    json_t *value;
+    struct buf names;
+    buf_init(&names, 300);
+    spool_select_names(&names);
+    json_object_foreach(object, name, value) /* whatever a selection has is told */
+    {
+        assert_non_null(strstr(buf_text(&names), name));
+    }
+    buf_done(&names);
+    json_decref(object);
     object = spool_select_to_json(&(struct store_select){.state = "dead"});
     assert_int_equal(json_object_size(object), 1);
     json_decref(object);
