@@ -23,23 +23,15 @@
 /* ---- one message ---- */
 
 struct finding {
-    bool as_json, colour;
+    bool as_json;
     uint64_t limit, count;
     const char *query;
     char *after; /* where the next page begins; NULL: there is none */
 };
 
-static const char *colour_of(const char *state)
+static void print_state(const char *state)
 {
-    return strcmp(state, "filed") == 0                                            ? "\x1b[32m"
-           : strcmp(state, "dead") == 0 || strcmp(state, MAIL_QUERY_REFUSED) == 0 ? "\x1b[31m"
-           : strcmp(state, "waiting") == 0 || strcmp(state, "held") == 0          ? "\x1b[33m"
-                                                                                  : "\x1b[2m";
-}
-
-static void print_state(const struct finding *finding, const char *state)
-{
-    printf("%s%-9s%s", finding->colour ? colour_of(state) : "", state, finding->colour ? "\x1b[0m" : "");
+    printf("%s%-9s%s", cli_paint(stdout, cli_tone_of(state)), state, cli_paint(stdout, CLI_PLAIN));
 }
 
 /* The first of its people, and how many more there are. */
@@ -52,20 +44,20 @@ static void print_people(const json_t *list, const char *otherwise)
     }
 }
 
-static void print_delivery(const struct finding *finding, const json_t *delivery)
+static void print_delivery(const json_t *delivery)
 {
     printf("    ");
-    print_state(finding, document_member_text(delivery, "state"));
+    print_state(document_member_text(delivery, "state"));
     queue_print_text(document_member_text(delivery, "upstream"));
     putchar(':');
     queue_print_text(document_member_text(delivery, "folder"));
     putchar('\n');
 }
 
-static void print_refusal(const struct finding *finding, const json_t *refusal)
+static void print_refusal(const json_t *refusal)
 {
     printf("    ");
-    print_state(finding, MAIL_QUERY_REFUSED);
+    print_state(MAIL_QUERY_REFUSED);
     bool is_said = json_object_get(refusal, "reply.code") != NULL;
     if (is_said) {
         printf("%" PRId64 " ", document_member_number(refusal, "reply.code"));
@@ -79,7 +71,7 @@ static void print_refusal(const struct finding *finding, const json_t *refusal)
     putchar('\n');
 }
 
-static void print_hit(const struct finding *finding, const json_t *hit)
+static void print_hit(const json_t *hit)
 {
     char time[25];
     size_t i;
@@ -94,19 +86,19 @@ static void print_hit(const struct finding *finding, const json_t *hit)
     print_people(json_object_get(hit, "to"), "-");
     putchar('\n');
     if (subject[0] != '\0') {
-        printf("    %s", finding->colour ? "\x1b[1m" : "");
+        printf("    %s", cli_paint(stdout, CLI_BOLD));
         queue_print_text(subject);
-        printf("%s\n", finding->colour ? "\x1b[0m" : "");
+        printf("%s\n", cli_paint(stdout, CLI_PLAIN));
     }
     json_array_foreach(deliveries, i, delivery)
     {
-        print_delivery(finding, delivery);
+        print_delivery(delivery);
     }
     if (refusal != NULL) {
-        print_refusal(finding, refusal);
+        print_refusal(refusal);
     } else if (json_array_size(deliveries) == 0) {
         printf("    ");
-        print_state(finding, MAIL_QUERY_DISCARDED);
+        print_state(MAIL_QUERY_DISCARDED);
         printf("by the rules\n");
     }
 }
@@ -123,7 +115,7 @@ static void take_page(struct finding *finding, const json_t *page)
         if (finding->as_json) {
             queue_print_json(hit);
         } else {
-            print_hit(finding, hit);
+            print_hit(hit);
         }
     }
     free(finding->after);
@@ -223,7 +215,6 @@ int cmd_find(const struct cli_command *command, int argc, char **argv)
         char *query = query_of(others + 1, argv);
         finding.query = query;
         finding.as_json = options.json;
-        finding.colour = cli_has_colour(STDOUT_FILENO);
         finding.limit = options.limit != NULL ? options.limit_number : PAGE;
         finding.after = options.after == NULL ? NULL : expect_strdup(options.after);
         exit_code = source == NULL ? exit_code : find_all(&finding, source);
