@@ -128,14 +128,15 @@ class Apart:
         self.enter = ["nsenter", "--net", "--target", str(self.holder.popen.pid)]
         self.here, self.there = {}, {}
         for number, cable in enumerate(("db", "mail")):
-            subnet = f"10.{200 + number}.{os.getpid() % 256}"
+            # Each test that runs beside this one has a network of four addresses of its own.
+            subnet, first = f"10.{200 + number}.{os.getpid() // 64 % 256}", os.getpid() % 64 * 4
             name = f"mw{os.getpid() % 100000}{cable}"
             self.ip("link", "add", name, "type", "veth", "peer", "name", cable, "netns", str(self.holder.popen.pid))
-            self.ip("address", "add", subnet + ".1/30", "dev", name)
+            self.ip("address", "add", f"{subnet}.{first + 1}/30", "dev", name)
             self.ip("link", "set", name, "up")
-            self.ip("address", "add", subnet + ".2/30", "dev", cable, within=True)
+            self.ip("address", "add", f"{subnet}.{first + 2}/30", "dev", cable, within=True)
             self.ip("link", "set", cable, "up", within=True)
-            self.here[cable], self.there[cable] = subnet + ".1", subnet + ".2"
+            self.here[cable], self.there[cable] = f"{subnet}.{first + 1}", f"{subnet}.{first + 2}"
 
     def ip(self, *words, within=False):
         subprocess.run([*(self.enter if within else []), "ip", *words], check=True)
