@@ -139,9 +139,10 @@ static enum ending act(struct filters_builder *builder, const char *name, const 
         return builder->run.incomplete ? UNCERTAIN : ENDED;
     case FILTERS_GOTO_GROUP:
         return run_group(builder, group);
-    default:
-        return BROKEN;
+    case FILTERS_BROKEN:
+        break;
     }
+    return BROKEN;
 }
 
 static enum filters_verdict try_rule(struct filters_run *run, const struct filters_rule *rule)
@@ -195,9 +196,10 @@ static enum ending run_rule(struct filters_builder *builder, const struct filter
         return on_failure(builder, rule);
     case FILTERS_UNKNOWN:
         return on_unknown(builder, group, rule);
-    default:
-        return THROUGH;
+    case FILTERS_NO:
+        break;
     }
+    return THROUGH;
 }
 
 static enum ending run_candidates(struct filters_builder *builder, const struct filters_group *group,

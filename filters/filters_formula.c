@@ -61,13 +61,14 @@ static int add_source(struct filters_run *run, const struct filters_formula *for
         return add_reception(run, formula, values);
     case FILTERS_NAME_ITEM:
         return add_item(run, values);
-    default:
-        if (filters_run_fetch(run, formula->source.what, &fetched) < 0) {
-            return -1;
-        }
-        *values = *fetched;
-        return 0;
+    case FILTERS_NAME_SUBJECT:
+        break;
     }
+    if (filters_run_fetch(run, formula->source.what, &fetched) < 0) {
+        return -1;
+    }
+    *values = *fetched;
+    return 0;
 }
 
 /* ---- steps that make one value of one ---- */

@@ -259,7 +259,8 @@ static void note_condition(struct shadows *shadows, const struct filters_conditi
             note_condition(shadows, condition->children[i], rule, key);
         }
         break;
-    default:
+    case FILTERS_NOT:
+    case FILTERS_EACH:
         place_add(shadows->others, rule);
         break;
     }

@@ -132,9 +132,10 @@ static bool has_attribute(enum filters_object object, enum filters_part part)
         return part == FILTERS_PART_NAME || part == FILTERS_PART_TYPE || part == FILTERS_PART_SIZE;
     case FILTERS_OBJECT_PART:
         return part == FILTERS_PART_TYPE || part == FILTERS_PART_TEXT;
-    default:
-        return false;
+    case FILTERS_OBJECT_TEXT:
+        break;
     }
+    return false;
 }
 
 /* ".name" of what the values are. */
@@ -248,7 +249,9 @@ static void take_source(struct compiler *compiler)
     case FILTERS_NAME_ID:
         formula->extent = FILTERS_EXTENT_HEADER;
         break;
-    default:
+    case FILTERS_NAME_GROUP:
+    case FILTERS_NAME_NUMBER:
+    case FILTERS_NAME_ITEM:
         formula->is_volatile = true;
         break;
     }

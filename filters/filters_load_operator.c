@@ -324,7 +324,7 @@ static bool parse_scalar(struct filters_loader *loader, const char *key, enum fi
                          struct filters_range *range_r)
 {
     const char *text = json_string_value(value);
-    const char *right;
+    const char *right = "";
     bool parsed = false;
     int64_t number = 0, *number_r = &number;
     switch (type) {
@@ -348,7 +348,9 @@ static bool parse_scalar(struct filters_loader *loader, const char *key, enum fi
         parsed = text != NULL && parse_date(text, number_r);
         right = "a date such as \"2026-12-24\"";
         break;
-    default:
+    case FILTERS_TYPE_TEXT: /* these two have no ranges */
+    case FILTERS_TYPE_NETWORK:
+    case FILTERS_TYPE_WEEKDAY:
         parsed = text != NULL && parse_weekday(text, number_r);
         right = "a weekday: mon, tue, wed, thu, fri, sat or sun";
         break;

@@ -339,7 +339,9 @@ static void describe_number(const struct filters_condition *condition, int64_t n
     case FILTERS_TYPE_DURATION:
         buf_printf(out, " %llds", (long long)(number / 1000));
         break;
-    default:
+    case FILTERS_TYPE_TEXT:
+    case FILTERS_TYPE_NETWORK:
+    case FILTERS_TYPE_NUMBER:
         buf_printf(out, " %lld", (long long)number);
         break;
     }

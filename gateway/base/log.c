@@ -151,7 +151,7 @@ static void append_field(struct buf *out, enum log_format format, const struct l
     case LOG_KIND_LIST:
         append_list(out, format, field);
         break;
-    default:
+    case LOG_KIND_BYTES:
         append_value(out, format, field->text);
         break;
     }

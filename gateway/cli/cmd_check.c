@@ -91,6 +91,20 @@ struct wanted {
     const char *probe;
 };
 
+static void tell_good(const struct config *config)
+{
+    printf("%s: %sgood%s (listeners: %zu, upstreams: %zu, rules: %zu)\n", config->file, cli_paint(stdout, CLI_GOOD),
+           cli_paint(stdout, CLI_PLAIN), config->listeners.count, config->upstreams.count,
+           filters_rule_count(config->rule_set));
+}
+
+static void tell_place(const char *keeps)
+{
+    if (keeps != NULL && keeps[0] != '\0') {
+        printf("spool: %s\n", keeps);
+    }
+}
+
 static int check_files(const char *file, const struct wanted *wanted)
 {
     char *keeps = NULL;
@@ -120,14 +134,10 @@ static int check_files(const char *file, const struct wanted *wanted)
         print_json(file, config, result == EX_OK, problems, news, tried);
     } else {
         cli_print_problems(news, false);
-    }
-    if (result == EX_OK && !wanted->json) {
-        printf("%s: %sgood%s (listeners: %zu, upstreams: %zu, rules: %zu)\n", config->file, cli_paint(stdout, CLI_GOOD),
-               cli_paint(stdout, CLI_PLAIN), config->listeners.count, config->upstreams.count,
-               filters_rule_count(config->rule_set));
-    }
-    if (keeps != NULL && keeps[0] != '\0' && !wanted->json) {
-        printf("spool: %s\n", keeps);
+        if (result == EX_OK) {
+            tell_good(config);
+        }
+        tell_place(keeps);
     }
     free(keeps);
     config_free(&config);

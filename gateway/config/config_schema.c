@@ -81,9 +81,12 @@ static json_t *schema_of_kind(const struct config_key *key)
     case CONFIG_MAP:
         return json_pack("{ss s{s{ss}} so}", "type", "object", "properties", "description", "type", "string",
                          "additionalProperties", schema_of_table(key->table));
-    default:
-        return json_pack("{ss}", "type", "string");
+    case CONFIG_STRING:
+    case CONFIG_PATH:
+    case CONFIG_KINDS:
+        break;
     }
+    return json_pack("{ss}", "type", "string");
 }
 
 static json_t *schema_of_key(const struct config_key *key)

@@ -280,20 +280,25 @@ static void hear_outcome(struct wait *wait, const char *delivery, unsigned numbe
     }
 }
 
-/* One of several that have one answer together. */
-static void hear_for_all(struct wait *wait, const char *mailbox, enum spool_outcome_kind kind,
-                         const struct fault *fault)
+/* Whether this one has said the last of it: filed, or refused for good. */
+static bool note_last(struct wait *wait, const char *mailbox, enum spool_outcome_kind kind, const struct fault *fault)
 {
-    char text[sizeof fault->text + FILED_MAX + 160];
-    bool refuses = wait->done != NULL && is_final(fault, kind);
-    if (kind == SPOOL_FILED || refuses) {
-        wait->left--;
-    }
+    bool refuses = kind != SPOOL_FILED && wait->done != NULL && is_final(fault, kind);
+    wait->left -= kind == SPOOL_FILED || refuses;
     if (kind == SPOOL_FILED) {
         note_filed(wait, mailbox);
     } else if (refuses) {
         wait->refusal = wait->refused++ == 0 ? *fault : wait->refusal;
     }
+    return kind == SPOOL_FILED || refuses;
+}
+
+/* One of several that have one answer together. */
+static void hear_for_all(struct wait *wait, const char *mailbox, enum spool_outcome_kind kind,
+                         const struct fault *fault)
+{
+    char text[sizeof fault->text + FILED_MAX + 160];
+    bool is_last = note_last(wait, mailbox, kind, fault);
     if (wait->left == 0 && wait->refused == 0 && kind == SPOOL_FILED) {
         answer_sender(wait, &(struct smtpd_answer){0});
         wait_free(wait);
@@ -304,7 +309,7 @@ static void hear_for_all(struct wait *wait, const char *mailbox, enum spool_outc
         give_up_delivery(wait, &bad);
         return;
     }
-    if (kind == SPOOL_FILED || refuses) {
+    if (is_last) {
         return; /* the others say what they have, so that the answer can name it */
     }
     wait->busy = false;

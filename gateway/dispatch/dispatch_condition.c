@@ -56,7 +56,9 @@ int64_t dispatch_condition_since(const struct dispatch_state *state)
         return state->full_since != 0 ? state->full_since : state->last_fault_ms;
     case DISPATCH_THROTTLED:
         return state->last_fault_ms;
-    default:
-        return 0;
+    case DISPATCH_OPEN:
+    case DISPATCH_CONDITIONS:
+        break;
     }
+    return 0;
 }

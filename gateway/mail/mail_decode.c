@@ -168,7 +168,8 @@ void mail_decode_add(struct mail_decoder *decoder, struct bytes data)
     case MAIL_ENCODING_QUOTED:
         add_quoted(decoder, data);
         break;
-    default:
+    case MAIL_ENCODING_NONE:
+    case MAIL_ENCODING_UNKNOWN:
         put_decoded(decoder, data);
         break;
     }

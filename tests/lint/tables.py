@@ -3,6 +3,8 @@
 
 Such a table is one whose rows are designated ([VALUE] = …). Those that are meant to leave values out are named below, with the reason; a NULL or zero
 there is looked for by their readers.
+
+A switch over an enum has no "default" for one, two or three values that are left: it names them, and then the compiler asks for a value that is added.
 """
 import pathlib
 import re
@@ -20,6 +22,8 @@ PARTIAL = {
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 ENUM = re.compile(r"\benum (\w*)\s*\{([^}]*)\}", re.S)
 TABLE = re.compile(r"\b(\w+)\[[^]\n]*\] = \{(.*?)\};", re.S)
+SWITCH = re.compile(r"^( *)switch \([^\n]*\) \{\n(.*?)^\1\}", re.M | re.S)
+FEW = 3
 ROW = re.compile(r"(?:^|[{,])\s*\[([A-Z]\w+)\]\s*=", re.M)
 
 
@@ -48,11 +52,23 @@ def missing_rows(text, enums):
             yield text.count("\n", 0, match.start()) + 1, match.group(1), enum, missing
 
 
+def unnamed(text, enums):
+    """(line, values) of each switch whose default stands for a few values of its enum."""
+    for match in SWITCH.finditer(text):
+        indent, body = match.groups()
+        cases = re.findall(rf"^{indent}case ([A-Z]\w+):", body, re.M)
+        _, values = enums.get(cases[0], (None, [])) if cases else (None, [])
+        left = [value for value in values if value not in cases]
+        if re.search(rf"^{indent}default:", body, re.M) and 0 < len(left) <= FEW:
+            yield text.count("\n", 0, match.start()) + 1, left
+
+
 def main():
     files = sorted([*ROOT.glob("gateway/**/*.[ch]"), *ROOT.glob("filters/*.[ch]")])
     texts = {path: blank(path.read_text()) for path in files}
     enums, problems, partial = enums_of(texts.values()), [], set()
     for path, text in texts.items():
+        problems += [f"{path.relative_to(ROOT)}:{line}: the default stands for {', '.join(left)}: name what is left" for line, left in unnamed(text, enums)]
         for line, table, enum, missing in missing_rows(text, enums):
             if (path.name, table) in PARTIAL:
                 partial.add((path.name, table))
