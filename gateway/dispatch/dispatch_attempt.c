@@ -25,7 +25,6 @@ struct dispatch_attempt {
     bool answered;     /* the pool has given the append back */
     bool remains;      /* it waits in the spool for another attempt */
     int64_t leaves_at; /* when it then goes elsewhere, if its upstream's trouble lasts; INT64_MAX: it does not */
-    enum spool_outcome_kind settled_as; /* the kind of its struct spool_outcome */
     struct upstream_outcome outcome;
     char *folder;                        /* that the server has for the use that the delivery names; or NULL */
     struct mail_delivery instead;        /* what it is from now on, when it goes elsewhere ... */
@@ -35,7 +34,9 @@ struct dispatch_attempt {
     char *note;                          /* what its history and the log should say of a filed one; or NULL */
     bool set_aside;                      /* it is what ends the server's connections */
     bool too_old;                        /* to be tried on, where it was not filed */
-    struct spool_outcome result;         /* what becomes of the delivery */
+    struct spool_outcome result;         /* what becomes of the delivery, when it is settled */
+    const struct spool_item *settled;    /* the item, until that is so */
+    uint64_t octets;                     /* that go out */
     int64_t ended_ms;                    /* when that was known, of the wall clock */
     bool reading;                        /* an answer to body_read() is due ... */
     bool reads_last;                     /* ... with the last octet */
@@ -297,55 +298,6 @@ static struct spool_outcome outcome_of(const struct dispatch_attempt *attempt)
     return result;
 }
 
-static void log_filed(const struct dispatch_attempt *attempt)
-{
-    const struct spool_item *item = attempt->item;
-    log_event(attempt->upstream->dispatch->log, LOG_LEVEL_INFO, "filed", LOG_STR("id", item->envelope.id),
-              LOG_STR("delivery", item->id), LOG_STR("upstream", item->delivery.upstream),
-              LOG_STR("folder", attempt->folder != NULL ? attempt->folder : item->delivery.folder),
-              LOG_STR("rule", item->delivery.rule), LOG_INT("size", mail_rope_size(attempt->rope)),
-              LOG_INT("uidvalidity", attempt->outcome.uidvalidity), LOG_INT("uid", attempt->outcome.uid),
-              LOG_INT("attempt", item->attempts + 1), LOG_STR("note", attempt->note != NULL ? attempt->note : ""));
-}
-
-/* Whether the delivery waits longer than its upstream's operator finds normal. */
-static bool is_delayed(const struct dispatch_attempt *attempt)
-{
-    return attempt->ended_ms - attempt->item->envelope.received_ms > (int64_t)attempt->upstream->config->warn_after;
-}
-
-static void log_failed(const struct dispatch_attempt *attempt, const struct spool_outcome *outcome, const char *action)
-{
-    const struct spool_item *item = attempt->item;
-    const struct fault *fault = &outcome->fault;
-    char next[25] = "";
-    if (outcome->kind == SPOOL_DEFERRED) {
-        log_time(attempt->ended_ms + (int64_t)outcome->again_in_ms, next);
-    }
-    bool serious = outcome->kind == SPOOL_DEAD || is_delayed(attempt);
-    log_event(attempt->upstream->dispatch->log, serious ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, action,
-              LOG_STR("id", item->envelope.id), LOG_STR("delivery", item->id),
-              LOG_STR("upstream", item->delivery.upstream), LOG_STR("folder", item->delivery.folder),
-              LOG_STR("error.type", fault_class_name(fault->class)), LOG_STR("error.code", fault->code),
-              LOG_STR("error.message", fault->text), LOG_STR("during", fault->where),
-              LOG_INT("attempt", item->attempts + 1), LOG_STR("next", next));
-}
-
-static void log_moved(const struct dispatch_attempt *attempt, const struct spool_outcome *outcome)
-{
-    const struct spool_item *item = attempt->item;
-    log_event(
-        attempt->upstream->dispatch->log, LOG_LEVEL_WARNING, "folder_refused", LOG_STR("id", item->envelope.id),
-        LOG_STR("delivery", item->id), LOG_STR("upstream", item->delivery.upstream),
-        LOG_STR("folder", item->delivery.folder), LOG_STR("fallback", attempt->instead.upstream),
-        LOG_STR("instead", attempt->instead.folder), LOG_STR("error.code", outcome->fault.code),
-        LOG_STR("error.message", outcome->fault.text),
-        LOG_STR(
-            "note",
-            "the message goes there instead; if the name is at fault, list the character that the server refuses in "
-            "the upstream's \"folders\" (forbidden, replacement), so that the next message gets a folder of its own"));
-}
-
 /* The mailbox is full from the first refusal for want of room until something is filed. */
 static void note_room(struct dispatch_upstream *upstream, const struct spool_outcome *outcome, int64_t ended_ms)
 {
@@ -358,40 +310,34 @@ static void note_room(struct dispatch_upstream *upstream, const struct spool_out
     }
 }
 
-static void note_outcome(struct dispatch_attempt *attempt, const struct spool_outcome *outcome)
+/* What the server did is known at once; what became of the delivery is told when it is settled: on_settled(). */
+static void note_met(struct dispatch_attempt *attempt)
 {
     struct dispatch_upstream *upstream = attempt->upstream;
-    struct dispatch_counts *counts = &upstream->counts;
+    const struct spool_outcome *outcome = &attempt->result;
     if (fault_is_set(&outcome->fault) && outcome->kind != SPOOL_UNTOUCHED) {
         upstream->last_fault = outcome->fault;
         upstream->last_fault_ms = attempt->ended_ms;
     }
     note_room(upstream, outcome, attempt->ended_ms);
-    switch (outcome->kind) {
-    case SPOOL_MOVED:
-        counts->diverted++;
-        log_moved(attempt, outcome);
-        break;
-    case SPOOL_FILED:
-        counts->filed++;
-        counts->possible_duplicates += attempt->outcome.possible_duplicate;
-        counts->octets += mail_rope_size(attempt->rope);
+    if (outcome->kind == SPOOL_FILED) {
         upstream->last_filed_ms = attempt->ended_ms;
         histogram_add(&upstream->append, net_now_us(upstream->dispatch->loop) - attempt->began_us);
-        log_filed(attempt);
-        break;
-    case SPOOL_DEFERRED:
-        counts->deferred++;
-        counts->uncertain += outcome->fault.class == FAULT_UNCERTAIN;
-        log_failed(attempt, outcome, is_delayed(attempt) ? "delayed" : "deferred");
-        break;
-    case SPOOL_DEAD:
-        counts->dead++;
-        log_failed(attempt, outcome, "dead_letter");
-        break;
-    case SPOOL_UNTOUCHED:
-        counts->untouched++;
-        break;
+    }
+}
+
+static void tell(const struct dispatch_attempt *attempt, const struct fault *fault)
+{
+    const struct dispatch_told told = {.item = attempt->settled,
+                                       .outcome = &attempt->result,
+                                       .octets = attempt->octets,
+                                       .ended_ms = attempt->ended_ms,
+                                       .possible_duplicate = attempt->outcome.possible_duplicate};
+    if (fault == NULL) {
+        dispatch_tell(attempt->upstream, &told);
+    } else {
+        /* The delivery stays as it was, or is another node's by now: it is looked up before it is sent again. */
+        dispatch_tell_unsettled(attempt->upstream, &told, fault);
     }
 }
 
@@ -399,14 +345,10 @@ static void on_settled(void *ctx, const struct fault *fault)
 {
     struct dispatch_attempt *attempt = ctx;
     struct dispatch_upstream *upstream = attempt->upstream;
-    if (fault != NULL) {
-        /* The delivery stays as it was: it comes again and is looked up before it is sent. */
-        log_event(upstream->dispatch->log, LOG_LEVEL_ERROR, "settle_failed", LOG_STR("id", attempt->append.id),
-                  LOG_STR("error.code", fault->code), LOG_STR("error.message", fault->text));
-    }
+    tell(attempt, fault);
     if (upstream->dispatch->watcher != NULL) {
         upstream->dispatch->watcher(upstream->dispatch->watcher_ctx, attempt->append.id, attempt->mailbox,
-                                    attempt->settled_as, &attempt->outcome.fault);
+                                    attempt->result.kind, &attempt->outcome.fault);
     }
     if (attempt->remains) {
         dispatch_look_again(upstream);
@@ -430,7 +372,8 @@ static void settle(void *ctx)
 {
     struct dispatch_attempt *attempt = ctx;
     attempt->remains = attempt->result.kind == SPOOL_DEFERRED || attempt->result.kind == SPOOL_UNTOUCHED;
-    attempt->settled_as = attempt->result.kind;
+    attempt->settled = attempt->item;
+    attempt->octets = attempt->rope != NULL ? mail_rope_size(attempt->rope) : 0;
     attempt->leaves_at = dispatch_divert_of(attempt->upstream, &attempt->item->delivery);
     spool_finish(attempt->upstream->dispatch->spool, &attempt->item, &attempt->result, on_settled, attempt);
 }
@@ -515,7 +458,7 @@ static void finish_attempt(struct dispatch_attempt *attempt)
     attempt->ended_ms = dispatch_now(upstream->dispatch);
     note_doubt(attempt);
     attempt->result = outcome_of(attempt);
-    note_outcome(attempt, &attempt->result);
+    note_met(attempt);
     dispatch_pace_keep(upstream);
     const struct dispatch *dispatch = upstream->dispatch;
     if (dispatch_report_wanted(dispatch->config, attempt->item, &attempt->result)) {

@@ -4,6 +4,7 @@
  *   dispatch.c           offers of the spool, life, counts
  *   dispatch_reload.c    other upstreams while mail flows
  *   dispatch_attempt.c   one delivery under way
+ *   dispatch_tell.c      what became of it, for the log and the counts
  *   dispatch_upstream.c  one upstream: its timer, and how its account's trouble begins and ends
  *   dispatch_fallback.c  what waits for an upstream in trouble goes elsewhere
  *   dispatch_pace.c      what of an upstream's pace outlives a restart
@@ -80,6 +81,21 @@ struct dispatch {
 
 /* Takes the item and sends it on its way. */
 void dispatch_attempt_start(struct dispatch_upstream *upstream, struct spool_item **item);
+
+/* Of one delivery, for people. */
+struct dispatch_told {
+    const struct spool_item *item;
+    const struct spool_outcome *outcome;
+    uint64_t octets;         /* of the message as it went out */
+    int64_t ended_ms;        /* when the outcome was known, of the wall clock */
+    bool possible_duplicate; /* filed, and perhaps twice */
+};
+/* The outcome is settled: it is counted and told. */
+void dispatch_tell(struct dispatch_upstream *upstream, const struct dispatch_told *told);
+/* It could not be settled, and counts for nothing: the delivery is another node's, or is found in hand at the next start.
+ */
+void dispatch_tell_unsettled(struct dispatch_upstream *upstream, const struct dispatch_told *told,
+                             const struct fault *fault);
 
 /* From an attempt: the account failed or worked; the attempt is gone. */
 void dispatch_upstream_failed(struct dispatch_upstream *upstream, uint64_t retry_after_ms);

@@ -10,7 +10,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 VARIABLE = {
-    "dispatch_attempt.c": ["deferred", "delayed", "dead_letter"],
+    "dispatch_tell.c": ["deferred", "delayed", "dead_letter"],
     "dispatch_pace.c": ["upstream_still_paused", "upstream_paused_elsewhere"],
     "dispatch_reload.c": ["upstream_added", "upstream_changed", "upstream_removed"],
     "upstream_place.c": ["upstream_still_down", "upstream_failover", "upstream_failback"],

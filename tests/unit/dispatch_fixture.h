@@ -40,10 +40,11 @@ static struct world {
     size_t append_count, stop_at_appends;
     struct spool_outcome outcomes[64];
     char outcome_ids[64][48];
-    size_t outcome_count;
+    size_t outcome_count, settled;
+    bool not_ours; /* what is to be settled is another node's by now */
     unsigned fetches;
     struct buf body;
-    size_t stop_after; /* outcomes */
+    size_t stop_after; /* outcomes that were settled */
     bool drained;
     struct upstream_outcome answer; /* what the pool answers by itself, when answering is on */
     bool answering;
@@ -387,6 +388,7 @@ void spool_warm(struct spool *spool, struct spool_item *const *items, size_t cou
 }
 
 struct settle {
+    struct spool_item *item;
     spool_commit_fn *done;
     void *ctx;
 };
@@ -394,9 +396,13 @@ struct settle {
 static void answer_settle(void *ctx)
 {
     struct settle *settle = ctx;
-    settle->done(settle->ctx, NULL);
+    struct fault lost = FAULT_INIT;
+    fault_set(&lost, FAULT_PERM, "not-in-hand", "spool", "another node has it");
+    settle->done(settle->ctx, world.not_ours ? &lost : NULL);
+    item_free(&settle->item);
     free(settle);
-    if (world.stop_after > 0 && world.outcome_count >= world.stop_after) {
+    world.settled++;
+    if (world.stop_after > 0 && world.settled >= world.stop_after) {
         net_loop_stop(world.loop);
     }
 }
@@ -410,9 +416,9 @@ void spool_finish(struct spool *spool, struct spool_item **item, const struct sp
     if (outcome->kind == SPOOL_DEFERRED) {
         world.disk[(*item)->delivery.number].due = net_wall(world.loop) + (int64_t)outcome->again_in_ms;
     }
-    item_free(item);
     struct settle *settle = expect_calloc(1, sizeof *settle);
-    *settle = (struct settle){done, ctx};
+    *settle = (struct settle){*item, done, ctx};
+    *item = NULL;
     net_defer(world.loop, answer_settle, settle);
 }
 

@@ -154,6 +154,19 @@ static const struct outcome_case outcome_cases[] = {
     {FAULT_PERM, 61000, SPOOL_DEAD, false, false, 4, true},
 };
 
+/* The first of the disk comes from its sender. */
+static void run_one(void)
+{
+    struct spool_item *item = item_new(0);
+    world.offer(world.offer_ctx, &item);
+    if (item != NULL) { /* an earlier fetch is under way: it stays on the disk and comes from there */
+        item_free(&item);
+        world.disk[0].due = 0;
+        world.disk_count = 1;
+    }
+    net_loop_run(world.loop);
+}
+
 static void each_fault_has_its_outcome(void **state)
 {
     (void)state;
@@ -172,14 +185,7 @@ static void each_fault_has_its_outcome(void **state)
                                          .received = net_wall(world.loop) - c->age,
                                          .uncertain = c->was_uncertain,
                                          .attempts = c->attempts};
-        struct spool_item *item = item_new(0);
-        world.offer(world.offer_ctx, &item);
-        if (item != NULL) { /* an earlier fetch is under way: it stays on the disk and comes from there */
-            item_free(&item);
-            world.disk[0].due = 0;
-            world.disk_count = 1;
-        }
-        net_loop_run(world.loop);
+        run_one();
         assert_int_equal(world.outcomes[i].kind, c->kind);
         assert_int_equal(world.outcomes[i].uncertain, c->uncertain);
         assert_int_equal(strstr(world.outcomes[i].doubt, "dead=1") != NULL, c->kind == SPOOL_DEAD);
@@ -187,6 +193,35 @@ static void each_fault_has_its_outcome(void **state)
             assert_true(world.outcomes[i].again_in_ms > 0);
         }
         world.disk[0].due = -1;
+    }
+}
+
+/* What another node has by now did not become what this one found: nothing of it counts, but what the server did. */
+static void an_outcome_counts_when_it_is_settled(void **state)
+{
+    (void)state;
+    dispatch_start(world.dispatch);
+    world.answering = true;
+    for (unsigned i = 0; i < 6; i++) {
+        struct dispatch_counts counts;
+        struct dispatch_state seen;
+        world.answer = (struct upstream_outcome){.possible_duplicate = i / 2 == 0};
+        if (i / 2 > 0) {
+            fault_set(&world.answer.fault, i / 2 == 1 ? FAULT_PERM : FAULT_TEMP, "code", "append", "text");
+        }
+        world.not_ours = i % 2 == 0;
+        world.stop_after = i + 1;
+        world.disk[0] = (struct waiting){.due = -1, .received = net_wall(world.loop)};
+        run_one();
+        world.disk[0].due = -1;
+        dispatch_count(world.dispatch, &counts);
+        assert_int_equal(counts.filed, (i + 1) / 2 > 0);
+        assert_int_equal(counts.possible_duplicates, (i + 1) / 2 > 0);
+        assert_int_equal(counts.dead, i >= 3);
+        assert_int_equal(counts.deferred, i >= 5);
+        dispatch_state(world.dispatch, 0, &seen);
+        assert_true(seen.last_filed_ms > 0); /* it takes mail, whosever the message is */
+        assert_int_equal(seen.last_fault_ms > 0, i >= 2);
     }
 }
 
@@ -297,6 +332,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_waits_goes_to_its_fallback_in_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_mailbox_is_full_since_the_first_refusal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_fault_has_its_outcome, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_outcome_counts_when_it_is_settled, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_first_doubt_is_looked_into_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_drain_gives_everything_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_drain_waits_for_a_fetch_and_no_longer, set_up, tear_down),
