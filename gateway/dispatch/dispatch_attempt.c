@@ -68,7 +68,7 @@ static bool is_out_of_time(const struct dispatch_attempt *attempt, bool last, st
 {
     bool is_late = last && !spool_node_may_send(attempt->upstream->dispatch->spool);
     if (is_late) {
-        fault_set(fault, FAULT_TEMP, UPSTREAM_LEASE, "spool", "the other nodes have not heard this one for too long");
+        fault_set(fault, FAULT_LOCAL, UPSTREAM_LEASE, "spool", "the other nodes have not heard this one for too long");
     }
     return is_late;
 }

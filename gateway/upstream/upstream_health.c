@@ -116,7 +116,7 @@ static void on_unready(struct upstream_pool *pool, struct upstream_connection *c
     }
 }
 
-/* A session that was ready has ended, and we had not said goodbye. */
+/* A session that was ready has ended, by the other side, and we had not said goodbye. */
 static void on_session_end(struct upstream_pool *pool, const struct upstream_connection *connection,
                            const struct fault *fault)
 {
@@ -148,7 +148,7 @@ void upstream_health_gone(struct upstream_pool *pool, struct upstream_connection
     }
     if (fault_is_set(why->fault) && !was_ready) {
         on_unready(pool, connection, why);
-    } else if (was_ready && !connection->leaving) {
+    } else if (was_ready && !connection->leaving && why->fault->class != FAULT_LOCAL) {
         on_session_end(pool, connection, why->fault);
     }
 }

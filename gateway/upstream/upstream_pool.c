@@ -388,7 +388,7 @@ void upstream_pool_drop(struct upstream_pool *pool)
 {
     NET_EXPECT_LOOP(pool->loop);
     struct fault fault = FAULT_INIT;
-    fault_set(&fault, FAULT_TEMP, UPSTREAM_LEASE, "pool", "this node was not heard by the others for too long");
+    fault_set(&fault, FAULT_LOCAL, UPSTREAM_LEASE, "pool", "this node was not heard by the others for too long");
     pool->dropping = true;
     LIST_EACH(link, &pool->connections)
     {

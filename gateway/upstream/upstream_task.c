@@ -390,9 +390,10 @@ void upstream_task_finish(struct upstream_pool *pool, struct upstream_task **tas
     *task = NULL;
     done->folder->busy -= !done->is_search;
     done->folder->searching = done->folder->searching && !done->is_search;
-    if (stale && !result->sent && result->fault.class == FAULT_TEMP) {
-        /* An idle connection had ended, by the server's close or by a reset, and nothing of a message went out: the
-         * next connection takes it. */
+    bool is_lost = result->fault.class == FAULT_TEMP || result->fault.class == FAULT_LOCAL;
+    if (stale && !result->sent && is_lost) {
+        /* An idle connection had ended, by the server's close, by a reset or by us, and nothing of a message went out:
+         * the next connection takes it. */
         queue_all_again(pool, done);
     } else if (done->is_search) {
         finish_search(pool, done, result, place);

@@ -293,6 +293,27 @@ static void test_sessions_that_end(void **state)
     fixture_end();
 }
 
+/* Sessions that we end for a reason of our own, over whatever messages, are not the account's failure. */
+static void test_sessions_that_we_end(void **state)
+{
+    struct fault lease = fault_of(FAULT_LOCAL, "append");
+    (void)state;
+    begin(NULL);
+    submit_many("A", 3);
+    turn();
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_int_equal(made, i);
+        connected(nth(0));
+        nth(0)->killer = i;
+        gone(nth(0), &lease, true, false);
+        turn();
+    }
+    assert_int_equal(outage_failures(&fixture.pool->outage), 0);
+    assert_int_equal(fixture.appends[0].answers, 0);
+    take_everything();
+    fixture_end();
+}
+
 /* The server says that the account is to wait: nothing more is handed to the connections that stand, and what waits is answered. */
 static void test_account_refused(void **state)
 {
@@ -697,6 +718,7 @@ int main(void)
         cmocka_unit_test(test_daily_forecast),
         cmocka_unit_test(test_crowded_in_other_words),
         cmocka_unit_test(test_sessions_that_end),
+        cmocka_unit_test(test_sessions_that_we_end),
         cmocka_unit_test(test_account_refused),
         cmocka_unit_test(test_daily_budget),
         cmocka_unit_test(test_a_doubt_holds_up_nobody),

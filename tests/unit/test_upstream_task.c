@@ -373,14 +373,14 @@ static void test_a_doubt_of_others_settles_here(void **state)
 /* A connection that had ended while it was idle, by a close or by a reset: nothing went out, and nobody hears of it. */
 static void test_a_stale_connection(void **state)
 {
-    static const char *const codes[] = {"connection-lost", "econnreset"};
+    static const char *const codes[] = {"connection-lost", "econnreset", UPSTREAM_LEASE};
     struct upstream_task *task;
     (void)state;
     begin(NULL);
     submit_many("A", 3);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         task = take();
-        struct imapc_result result = failed(FAULT_TEMP, codes[i]);
+        struct imapc_result result = failed(i == 2 ? FAULT_LOCAL : FAULT_TEMP, codes[i]);
         upstream_task_finish(fixture.pool, &task, &result, true, 1);
         assert_int_equal(upstream_pool_waiting(fixture.pool), 3);
     }
