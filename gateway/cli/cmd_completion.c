@@ -63,7 +63,7 @@ struct verbs {
 
 static struct verbs verbs_of_queue(const char *between)
 {
-    struct verbs verbs;
+    struct verbs verbs = {0};
     queue_list_verbs("ID", between, verbs.ids, sizeof verbs.ids);
     queue_list_verbs("[UPSTREAM]", between, verbs.upstreams, sizeof verbs.upstreams);
     return verbs;

@@ -92,8 +92,7 @@ struct dispatch_told {
 };
 /* The outcome is settled: it is counted and told. */
 void dispatch_tell(struct dispatch_upstream *upstream, const struct dispatch_told *told);
-/* It could not be settled, and counts for nothing: the delivery is another node's, or is found in hand at the next start.
- */
+/* It could not be settled, and counts for nothing: the delivery is another node's, or the next start has it in hand. */
 void dispatch_tell_unsettled(struct dispatch_upstream *upstream, const struct dispatch_told *told,
                              const struct fault *fault);
 

@@ -230,8 +230,8 @@ struct spool_outcome {
     const char *folder;
 };
 
-/* Gives the item back with what became of it (sets *item to NULL). done (may be NULL) comes when that is durable, or can
- * never be any more; what the item holds may be read until it returns. */
+/* Gives the item back with what became of it (sets *item to NULL). done (may be NULL) comes when that is durable, or
+ * can never be any more; what the item holds may be read until it returns. */
 void spool_finish(struct spool *spool, struct spool_item **item, const struct spool_outcome *outcome,
                   spool_commit_fn *done, void *ctx);
 

@@ -49,7 +49,7 @@ BREAKS = [
     ("code", "gateway/base/map.c", added("static void long_one(void)\n{\n" + "    ;\n" * 60 + "}\n"), "a function of"),
     ("code", "gateway/base/map.c", added("static void copy(char *a)\n{\n    strcpy(a, a);\n}\n"), "strcpy is not used here"),
     ("code", "gateway/base/map.c", added("static void winding(int a)\n{\n" + "    if (a > 0) a--;\n" * 15 + "}\n"), "winding() has 16 ways through it"),
-    ("code", "tests/lint/code.py", replaced('{"look_at"}', '{"look_at", "look_at_each"}'), "look_at_each() has 4 ways through it; take it out"),
+    ("code", "tests/lint/code.py", replaced('{"look_at"}', '{"look_at", "look_at_each"}'), "ways through it; take it out of MANY_WAYS"),
     ("code", "gateway/base/map.c", lambda text: "\n" + text, "begins without saying what it is"),
     ("code", "gateway/base/map.c", added("/* /" + "work/tree */\n"), "names a path of one machine"),
     ("floors", "tests/lint/floors.py", replaced('    "gateway/document": ({"base"}, {"jansson.h"}),\n', ""), "gateway/document stands in no floor"),
