@@ -7,7 +7,7 @@ import smtplib
 import subprocess
 import threading
 
-from harness import ROOT, free_port, keep_network_to_itself, message, put, wait
+from harness import ROOT, free_port, keep_network_to_itself, message, put, stretch, wait
 
 TOKEN = "a token for the page's tests"
 READER = "a token for looking only"
@@ -97,7 +97,7 @@ def test_page(world):
     problems.write_text("page.mjs did not come to its end")
     try:
         # One of its tests by hand: ONLY="a part of its name"; ONLY=picture makes deploy/doc/page.png again.
-        done = subprocess.run(["node", str(pathlib.Path(__file__).with_name("page.mjs")), os.environ.get("ONLY", "")], timeout=600, env={
+        done = subprocess.run(["node", str(pathlib.Path(__file__).with_name("page.mjs")), os.environ.get("ONLY", "")], timeout=600 * stretch(), env={
             **os.environ, "URL": f"http://127.0.0.1:{port}/", "TOKEN": TOKEN, "READER": READER, "OUT": str(out), "SMTP_PORT": str(apps)})
     finally:
         stop.set()
