@@ -5,6 +5,7 @@ import subprocess
 
 import yaml
 from deployed import ROOT, need
+from harness import stretch
 
 ALERTS = ROOT / "deploy/prometheus-alerts.yml"
 GUIDE = ROOT / "deploy/doc/operators-guide.md"
@@ -74,7 +75,7 @@ def test_alerts_fire_when_they_should(world):
                                                         "exp_samples": [{"labels": "{}", "value": value}]} for minute, value in ((at, 1), (before, 0))]})
              for name, inputs, at, before in tests]
     (world.folder / "alerts.test.yml").write_text("\n".join(text) + "\n")
-    done = subprocess.run(["promtool", "test", "rules", str(world.folder / "alerts.test.yml")], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["promtool", "test", "rules", str(world.folder / "alerts.test.yml")], capture_output=True, text=True, timeout=60 * stretch())
     assert done.returncode == 0, done.stdout + done.stderr
 
 
