@@ -292,6 +292,20 @@ const tests = {
     await page.context().close();
   },
 
+  async "flow: the last messages stand still under the pointer"() {
+    const page = await open();
+    const list = rows(page, "Last messages"), text = () => list.first().textContent();
+    await list.nth(6).hover(); // in its midst: what stands above it may still grow
+    await page.getByText(/^\d+( or more)? new, shown when the pointer leaves the list$/).waitFor();
+    const seen = await text();
+    await page.getByText(/^12 or more new, shown when/).waitFor();
+    assert.equal(await text(), seen);
+    await page.mouse.move(1, 1);
+    await page.getByText(/new, shown when the pointer/).waitFor({ state: "detached" });
+    assert.notEqual(await text(), seen);
+    await page.context().close();
+  },
+
   async "why: from the last messages to the story, and on to the tester"() {
     const page = await open();
     await rows(page, "Last messages").first().getByRole("link").click();

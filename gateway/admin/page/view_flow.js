@@ -246,9 +246,8 @@ async function poll() {
 
 const WORDS = { accepted: ["in", "water"], filed: ["filed", "good"], rejected: ["refused", "bad"], deferred: ["put off", "warn"], dead_letter: ["dead", "bad"], abandoned: ["left", "warn"] };
 
-function addRecent(line) {
+function showRecent(line) {
   const word = WORDS[line["event.action"]];
-  if (!word || !recent) return;
   const where = line.folder ? `${line.upstream}: ${line.folder}` : (line.to ?? []).join(", ");
   const what = line["event.action"] === "accepted" ? `from ${line.from}` : line.rule ? `rule ${line.rule}` : line["error.message"] ?? line["reply.text"] ?? "";
   recent.body.prepend(h("tr", {}, recent.cell(0, clock(line["@timestamp"])), recent.cell(1, h("span", { class: `pill ${word[1]}` }, word[0])),
@@ -256,6 +255,21 @@ function addRecent(line) {
     recent.cell(4, line.id && h("a", { class: "mono", href: `#/why/${encodeURIComponent(line.id)}`, "aria-label": `the story of ${line.id}` }, `…${line.id.slice(-6)}`))));
   while (recent.body.children.length > RECENT_MAX) recent.body.lastChild.remove();
   recent.empty.hidden = true;
+}
+
+/** Under the pointer the list stands still: nobody can click a row that moves on with each message. What comes meanwhile follows when the pointer leaves. */
+function addRecent(line) {
+  if (!WORDS[line["event.action"]] || !recent) return;
+  recent.later.push(line);
+  recent.later.splice(0, recent.later.length - RECENT_MAX);
+  if (!recent.element.matches(":hover")) return showLater();
+  say(recent.more, `${count(recent.later.length)}${recent.later.length === RECENT_MAX ? " or more" : ""} new, shown when the pointer leaves the list`);
+}
+
+function showLater() {
+  if (!recent) return;
+  recent.later.splice(0).forEach(showRecent);
+  say(recent.more, "");
 }
 
 export default {
@@ -266,12 +280,13 @@ export default {
     ways.sorting = filters.get("sort");
     ways.onsort = () => (keepFilters({ range: past.range === "1h" ? "" : past.range, sort: ways.sorting }), drawWays());
     past = makePast(RANGES.some(([id]) => id === filters.get("range")) ? filters.get("range") : "1h");
-    recent = { ...table("Last messages", [["Time"], ["-Outcome"], ["To"], ["What"], ["Story"]], "recent"), empty: h("p", { class: "empty" }, "The next message appears here.") };
+    recent = { ...table("Last messages", [["Time"], ["-Outcome"], ["To"], ["What"], ["Story"]], "recent"), empty: h("p", { class: "empty" }, "The next message appears here."), more: h("span", { class: "muted small" }), later: [] };
+    recent.element.addEventListener("pointerleave", showLater);
     main.append(h("h1", { class: "unseen" }, "Flow"), h("div", { class: "figures" }, figures),
       h("section", { class: "card", "aria-labelledby": "h-stream" }, h("header", {}, h("h2", { id: "h-stream" }, "The stream"), h("span", { class: "muted small" }, "since the gateway started; moving lines carry mail now"), h("span", { class: "space" }), ways.number),
         h("div", { class: "pad" }, stream.svg, stream.empty), ways.element),
       h("section", { class: "card", "aria-labelledby": "h-past" }, h("header", {}, h("h2", { id: "h-past" }, "Over time"), h("span", { class: "space" }), h("span", { class: "row", role: "group", "aria-label": "Time range" }, past.buttons)), h("div", { class: "pad" }, past.charts, h("details", {}, h("summary", {}, "Show as numbers"), past.numbers))),
-      h("section", { class: "card", "aria-labelledby": "h-recent" }, h("header", {}, h("h2", { id: "h-recent" }, "Last messages")), recent.element, recent.empty));
+      h("section", { class: "card", "aria-labelledby": "h-recent" }, h("header", {}, h("h2", { id: "h-recent" }, "Last messages"), h("span", { class: "space" }), recent.more), recent.element, recent.empty));
     known = [];
     rates = new Map();
     poll.world = world;
