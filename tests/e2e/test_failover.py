@@ -209,7 +209,7 @@ def test_a_node_is_cut_off_from_the_mail_server(world):
         node.configuration["upstreams"]["spare"] = {**node.upstream, "address": f"127.0.0.1:{spare.port}"}
         node.configuration["default"]["fallback"] = "spare"
         # What fails waits for longer than the test does, unless it is left to the other node.
-        node.upstream["retry"] = {**node.upstream.get("retry", {}), "initial": "4m", "maximum": "4m", "settle": "2s", "fallback_after": "5s"}
+        node.upstream["retry"] = {**node.upstream.get("retry", {}), "initial": "4m", "maximum": "4m", "settle": "2s", "fallback_after": "20s"}
         node.upstream["timeouts"] = {**node.upstream.get("timeouts", {}), "connect": "5s", "command": "5s"}
         if number == 0:
             behind(node, network, imap, database, "db")
