@@ -64,27 +64,37 @@ class Server:
         if self.user is not None:
             os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
         os.chmod(self.folder, 0o755)
-        self.name = name
+        self.name, self.safe, self.tcp, self.options = name, safe, tcp, options
+        self.make(primary)
+
+    def make(self, primary):
+        """What it has; of an earlier life nothing."""
+        shutil.rmtree(self.data, ignore_errors=True)
+        options = self.options
         if primary is None:
             self.run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
         else:
             self.run("pg_basebackup", "-D", str(self.data), "-h", str(primary.folder), "-p", str(primary.port), "-U", "postgres", "-c", "fast", "--no-sync")
             (self.data / "standby.signal").write_text("")
             options = (*options, self.follows(primary))
-        lines = [f"unix_socket_directories = '{self.folder}'", f"listen_addresses = '{'127.0.0.1' if tcp else ''}'", f"port = {self.port}",
+        lines = [f"unix_socket_directories = '{self.folder}'", f"listen_addresses = '{'127.0.0.1' if self.tcp else ''}'", f"port = {self.port}",
                  "max_connections = 60", "shared_buffers = 32MB", "log_min_messages = warning", "log_line_prefix = '%m [%p] %e '", "dynamic_shared_memory_type = mmap",
-                 *([] if safe else ["fsync = off", "full_page_writes = off", "synchronous_commit = on"]), *options]
+                 *([] if self.safe else ["fsync = off", "full_page_writes = off", "synchronous_commit = on"]), *options]
         with open(self.data / "postgresql.conf", "a") as out:
             out.write("\n".join(lines) + "\n")
 
     def follows(self, primary):
         return f"primary_conninfo = 'host={primary.folder} port={primary.port} user=postgres application_name={self.name}'"
 
+    def set(self, line):
+        """A setting that needs no start; the last one counts."""
+        with open(self.data / "postgresql.conf", "a") as out:
+            out.write(line + "\n")
+        self.sql("SELECT pg_reload_conf()", "postgres")
+
     def follow(self, primary):
         """Another one is the primary now."""
-        with open(self.data / "postgresql.conf", "a") as out:
-            out.write(self.follows(primary) + "\n")
-        self.sql("SELECT pg_reload_conf()", "postgres")
+        self.set(self.follows(primary))
 
     def promote(self):
         self.sql("SELECT pg_promote(false)", "postgres")

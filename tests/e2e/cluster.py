@@ -4,6 +4,7 @@ import re
 import smtplib
 import threading
 
+import postgresql
 from fake_imap import FakeImap
 from harness import message, wait
 
@@ -35,20 +36,46 @@ def cluster(world, server, count=3, lease="5s", connection=None, prepare=None, *
     return database, nodes
 
 
+QUORUM = "synchronous_standby_names = 'ANY 1 (b, c)'"
+
+
+def quorum(world, primary, **options):
+    """It gets two standbys, b and c, and waits for one of them: the three servers."""
+    primary.name = "a"
+    standbys = [postgresql.Server(safe=True, primary=primary, name=name, **options) for name in "bc"]
+    for standby in standbys:
+        world.cleanup.append(standby.close)
+        standby.start()
+    primary.set(QUORUM)
+    wait(lambda: primary.sql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'quorum'", "postgres") == [["2"]], "two standbys")
+    return [primary, *standbys]
+
+
 def names(node):
     """The nodes that this one knows."""
     status, out, _ = node.run("status", "--json")
     return [one["name"] for one in json.loads(out)["nodes"]] if status == 0 else []
 
 
+def accepts(node, subject, seconds):
+    """Whether it says 250 within so many seconds; what else it says, or that it says nothing, is no."""
+    try:
+        with smtplib.SMTP(node.address, node.port, local_hostname="client.example", timeout=seconds) as client:
+            client.sendmail("app@example.com", ["ops@example.net"], message(subject))
+        return True
+    except (OSError, smtplib.SMTPException):
+        return False
+
+
 class Ledger:
     """Senders that go on until they are stopped, each to any of the nodes; what was acknowledged.
 
-    folders: so many, or INBOX alone. pace: seconds between two messages of a sender, where what waits shall not grow while a test does.
+    folders: so many, or INBOX alone. pace: seconds between two messages of a sender, where what waits shall not grow while a test does. name: of its subjects, where
+    there was another one before.
     """
 
-    def __init__(self, nodes, senders=4, folders=0, pace=0.0):
-        self.folders, self.pace = folders, pace
+    def __init__(self, nodes, senders=4, folders=0, pace=0.0, name=""):
+        self.folders, self.pace, self.name = folders, pace, name
         self.nodes, self.sent, self.stopped, self.lock = list(nodes), [], threading.Event(), threading.Lock()
         self.threads = [threading.Thread(target=self.send, args=(number,)) for number in range(senders)]
         for thread in self.threads:
@@ -59,7 +86,7 @@ class Ledger:
         while not self.stopped.is_set():
             count += 1
             place = f"f{count % self.folders}-" if self.folders else ""
-            subject = f"{place}s{number}-{count}"
+            subject = f"{place}{self.name}s{number}-{count}"
             try:
                 self.nodes[count % len(self.nodes)].send(message(subject))
                 with self.lock:

@@ -1,32 +1,16 @@
 """A primary of PostgreSQL and its standbys: what becomes of mail, and of who waits, when one of them dies, stands still or is promoted."""
-import os
 import re
-import shutil
 import signal
-import smtplib
-import subprocess
 import time
 
-import postgresql
-from cluster import Ledger, balance, cluster, slow
+from apart import Apart, behind
+from cluster import QUORUM, Ledger, accepts, balance, cluster, quorum, slow
 from fake_imap import FakeImap
-from harness import Process, Skip, message, stretch, wait
-
-QUORUM = "synchronous_standby_names = 'ANY 1 (b, c)'"
-
+from harness import message, stretch, wait
 
 def with_standbys(world):
     """A primary, and two standbys of which one has what is acknowledged; and how a node reaches whichever is the primary."""
-    primary = world.postgresql(safe=True)
-    standbys = [postgresql.Server(safe=True, primary=primary, name=name) for name in "bc"]
-    for standby in standbys:
-        world.cleanup.append(standby.close)
-        standby.start()
-    with open(primary.data / "postgresql.conf", "a") as out:
-        out.write(QUORUM + "\n")
-    primary.sql("SELECT pg_reload_conf()", "postgres")
-    wait(lambda: primary.sql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'quorum'", "postgres") == [["2"]], "two standbys")
-    servers = [primary, *standbys]
+    servers = quorum(world, world.postgresql(safe=True))
     hosts, ports = (",".join(str(getattr(one, what)) for one in servers) for what in ("folder", "port"))
     return servers, f"host={hosts} port={ports} dbname=shared user=postgres"
 
@@ -40,8 +24,7 @@ def promote_under_load(world, count):
     ledger = Ledger(nodes)
     ledger.more(40)
     primary.kill()
-    with open(second.data / "postgresql.conf", "a") as out:
-        out.write(QUORUM + "\n")
+    second.set(QUORUM)
     second.promote()
     began, before = time.monotonic(), len(ledger.sent)
     third.follow(second)
@@ -58,16 +41,6 @@ def test_promotion(world):
     balance(second, ledger, imap)
     for node in nodes:
         node.stop()
-
-
-def accepts(node, subject, seconds):
-    """Whether it says 250 within so many seconds; what else it says, or that it says nothing, is no."""
-    try:
-        with smtplib.SMTP(node.address, node.port, local_hostname="client.example", timeout=seconds) as client:
-            client.sendmail("app@example.com", ["ops@example.net"], message(subject))
-        return True
-    except (OSError, smtplib.SMTPException):
-        return False
 
 
 def test_standbys_that_stand_still(world):
@@ -99,8 +72,7 @@ def test_an_old_primary_that_lives(world):
     _, nodes = cluster(world, imap, 2, connection=place)
     nodes[0].send(message("before"))
     wait(lambda: len(imap.messages()) == 1, "filed message")
-    with open(second.data / "postgresql.conf", "a") as out:
-        out.write(QUORUM + "\n")
+    second.set(QUORUM)
     second.promote()
     third.follow(second)
     wait(lambda: primary.sql("SELECT count(*) FROM pg_stat_replication", "postgres") == [["0"]], "a primary that nobody follows")
@@ -114,56 +86,6 @@ def test_an_old_primary_that_lives(world):
     assert subjects.count("before") == 1 and "during" not in subjects and {"after-0", "after-1"} <= set(subjects), subjects
     for node in nodes:
         node.stop()
-
-
-class Apart:
-    """A network of its own, and two cables to it: "db" and "mail", each of which can be pulled."""
-
-    def __init__(self, world):
-        if os.getuid() != 0 or not shutil.which("ip") or not shutil.which("nsenter"):
-            raise Skip("networks can be made by root alone, with iproute2")
-        self.holder = Process(["unshare", "--net", "sh", "-c", "ip link set lo up; echo up; exec tail -f /dev/null"], world.folder / "network.out")
-        world.cleanup.append(self.holder.kill)
-        wait(lambda: "up" in self.holder.log.read_text() or not self.holder.alive(), "network")
-        self.enter = ["nsenter", "--net", "--target", str(self.holder.popen.pid)]
-        self.here, self.there = {}, {}
-        for number, cable in enumerate(("db", "mail")):
-            # Each test that runs beside this one has a network of four addresses of its own.
-            subnet, first = f"10.{200 + number}.{os.getpid() // 64 % 256}", os.getpid() % 64 * 4
-            name = f"mw{os.getpid() % 100000}{cable}"
-            self.ip("link", "add", name, "type", "veth", "peer", "name", cable, "netns", str(self.holder.popen.pid))
-            self.ip("address", "add", f"{subnet}.{first + 1}/30", "dev", name)
-            self.ip("link", "set", name, "up")
-            self.ip("address", "add", f"{subnet}.{first + 2}/30", "dev", cable, within=True)
-            self.ip("link", "set", cable, "up", within=True)
-            self.here[cable], self.there[cable] = f"{subnet}.{first + 1}", f"{subnet}.{first + 2}"
-
-    def ip(self, *words, within=False):
-        subprocess.run([*(self.enter if within else []), "ip", *words], check=True)
-
-    def pull(self, cable):
-        self.ip("link", "set", cable, "down", within=True)
-
-    def plug(self, cable):
-        self.ip("link", "set", cable, "up", within=True)
-
-    def database(self, world):
-        """One that is reached from within, too."""
-        database = world.postgresql(safe=True, options=[f"listen_addresses = '127.0.0.1,{self.here['db']}'"])
-        with open(database.data / "pg_hba.conf", "a") as out:
-            out.write("host all all 10.200.0.0/16 trust\n")
-        database.sql("SELECT pg_reload_conf()", "postgres")
-        return database
-
-
-def behind(node, network, imap, database, cable):
-    """The node runs in that network, and takes mail through this cable."""
-    node.within, node.address = network.enter, network.there[cable]
-    node.configuration["listeners"][0].update({"address": f"0.0.0.0:{node.port}", "allow": ["10.0.0.0/8"]})
-    node.upstream["address"] = f"{network.here['mail']}:{imap.port}"
-    node.upstream["insecure"] = True
-    node.configuration["spool"]["postgresql"].update(
-        {"connection": f"host={network.here['db']} port={database.port} dbname=shared user=postgres sslmode=disable", "insecure": True})
 
 
 def test_a_node_is_cut_off_from_the_database(world):
