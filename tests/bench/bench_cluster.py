@@ -4,13 +4,15 @@
 accept     the same rows written by a bare pipeline of libpq (pgbench, twenty messages a transaction), by a gateway, and Postfix's queue
 quorum     a gateway whose database waits for a standby on the same machine, beside one that does not
 deliver    from the client into Dovecot: the local queue, one node, two nodes that share the clients
-reader     accepting while somebody else's transaction holds a snapshot that was taken before
+backlog    so many messages (a number among the words, else 1,000 or 100,000) that wait, filed by the local queue, by one node, by two
+reader     accepting and filing for ten minutes (small: ten seconds) while somebody else's transaction holds a snapshot, beside a gateway where nobody does, by turns
 kill       one of two nodes is killed under load: how long what it had taken waits until it is filed, and what the other one takes meanwhile
 promotion  the primary is killed under load, a standby is promoted: how long until mail is taken again
 
-PostgreSQL syncs (safe=True), on the disk of /tmp, as the local queue and Postfix do. usage: bench_cluster.py [small | large] [PART...]
+PostgreSQL syncs (safe=True), on the disk of /tmp, as the local queue and Postfix do. usage: bench_cluster.py [small | large] [PART...] [MESSAGES of the backlog]
 """
 import concurrent.futures
+import json
 import pathlib
 import re
 import statistics
@@ -134,18 +136,72 @@ def deliver(world, count):
         node.stop()
 
 
-def reader(world, count):
+# Many messages in few files: a maildir of a million files would be what is measured.
+FEW_FILES = "mail_location = mdbox:~/mdbox"
+
+
+def drained(nodes, waits, count):
+    """Fills a queue that is paused; messages a second from when it is released until nothing waits."""
+    assert nodes[0].run("queue", "pause", "--json")[0] == 0
+    wait(lambda: all("paused" in node.run("status")[1] for node in nodes), "a pause that all have heard of")
+    shoot(nodes[0].port, SESSIONS, count, OCTETS)
+    started = time.monotonic()
+    assert nodes[0].run("queue", "resume", "--json")[0] == 0
+    wait(lambda: waits() == 0, f"end of {count} messages", 3600)
+    return count / (time.monotonic() - started)
+
+
+def backlog(world, count):
+    count = next((int(word) for word in sys.argv[1:] if word.isdigit()), 100000 if count > 2000 else 1000)
     server = database(world, "queue")
-    node = gateway(world, "read", server)
-    before = rate(node.port, count)
-    with subprocess.Popen(["psql", "-X", "-q", server.connection("queue")], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as holds:
+    server.create("two")
+    boxes = [Dovecot(world, name=f"box{number}", extra=FEW_FILES) for number in range(3)]
+    local, one = gateway(world, "local", dovecot=boxes[0]), gateway(world, "one", server, boxes[1])
+    pair = [gateway(world, f"of-two-{number}", server, boxes[2], "two", number == 0) for number in range(2)]
+
+    def waits_in(name):
+        return lambda: int(server.sql("SELECT count(*) FROM (SELECT FROM mailweir.message WHERE open > 0 LIMIT 1) AS m", name)[0][0])
+
+    def waits_locally():
+        return json.loads(local.run("status", "--json")[1])["queue"]["waiting"]
+
+    rates = [drained([local], waits_locally, count), drained([one], waits_in("queue"), count), drained(pair, waits_in("two"), count)]
+    print(f"figure: a backlog of {count}, messages/s: local {rates[0]:.0f}, one node {rates[1]:.0f} ({rates[1] / rates[0]:.2f} of it), two nodes {rates[2]:.0f} "
+          f"({rates[2] / rates[1]:.2f} of one)", flush=True)
+    for node in (local, one, *pair):
+        node.stop()
+
+
+def filed_by(node, server, count):
+    """Messages a second from the first connection until nothing waits."""
+    started = time.monotonic()
+    shoot(node.port, SESSIONS, count, OCTETS)
+    wait(lambda: server.sql("SELECT count(*) FROM mailweir.message WHERE open > 0", "queue") == [["0"]], "all that is filed", 600)
+    return count / (time.monotonic() - started)
+
+
+def reader(world, count):
+    seconds, count = (600 if count > 2000 else 10), min(count, 2000)
+    servers = [database(world, "queue") for _ in range(2)]
+    nodes = [gateway(world, name, server, Dovecot(world, name=f"box-{name}", extra=FEW_FILES)) for name, server in zip(("read", "alone"), servers)]
+    for node, server in zip(nodes, servers):
+        filed_by(node, server, count)
+    with subprocess.Popen(["psql", "-X", "-q", servers[0].connection("queue")], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as holds:
         holds.stdin.write("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM mailweir.delivery;\n")
         holds.stdin.flush()
-        wait(lambda: server.sql("SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND backend_xmin IS NOT NULL", "queue"), "the reader's snapshot")
-        beside = rate(node.port, count)
-    after = rate(node.port, count)
-    print(f"figure: reader, messages/s: {before:.0f} before, {beside:.0f} beside a snapshot that is held, {after:.0f} behind it: {beside / ((before + after) / 2):.2f} (aim 0.9)", flush=True)
-    node.stop()
+        wait(lambda: servers[0].sql("SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND backend_xmin IS NOT NULL", "queue"), "the reader's snapshot")
+        began, ratios = time.monotonic(), []
+        while not ratios or time.monotonic() < began + seconds:
+            turn = [0, 1] if len(ratios) % 2 == 0 else [1, 0]
+            rates = {one: filed_by(nodes[one], servers[one], count) for one in turn}
+            ratios.append(rates[0] / rates[1])
+        dead = [server.sql("SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'delivery'", "queue")[0][0] for server in servers]
+    third = max(len(ratios) // 3, 1)
+    print(f"figure: reader, {seconds} s, {len(ratios)} pairs of {count} messages: beside a snapshot that is held {statistics.median(ratios):.2f} of what goes without one, "
+          f"{statistics.median(ratios[:third]):.2f} in the first third and {statistics.median(ratios[-third:]):.2f} in the last (aim 0.9); dead rows of deliveries {dead[0]} and {dead[1]}",
+          flush=True)
+    for node in nodes:
+        node.stop()
 
 
 LEASE_S = 5
@@ -232,7 +288,7 @@ def promotion(world, count):
     print(f"figure: promotion: mail is taken again after {spread(rounds(world, count, promoted))} rounds (aim 5)", flush=True)
 
 
-PARTS = {"accept": accept, "quorum": quorum, "deliver": deliver, "reader": reader, "kill": kill, "promotion": promotion}
+PARTS = {"accept": accept, "quorum": quorum, "deliver": deliver, "backlog": backlog, "reader": reader, "kill": kill, "promotion": promotion}
 
 
 def main():
