@@ -3,6 +3,7 @@ import re
 import signal
 import time
 
+import postgresql
 from apart import Apart, behind
 from cluster import QUORUM, Ledger, accepts, balance, cluster, quorum, slow
 from fake_imap import FakeImap
@@ -154,5 +155,42 @@ def test_a_node_is_cut_off_from_the_mail_server(world):
     own = network.there["mail"]
     wait(lambda: accepts(nodes[0], f"after-{time.monotonic_ns()}", 20) and imap.clients.get(own, 0) > 0, "connections of the first again", 60)
     # How many the server has at once says nothing here: of those that the cut has ended it hears when the cable is back.
+    for node in nodes:
+        node.stop()
+
+
+def test_history_that_a_standby_lacks(world):
+    """Nobody waited for the standby that is promoted, as "check" had said: what it takes for waiting may have been filed, so each message is looked for, and
+    nothing that the standby had is lost or filed twice."""
+    imap = FakeImap(world)
+    primary = world.postgresql(safe=True)
+    standby = postgresql.Server(safe=True, primary=primary, name="b")
+    world.cleanup.append(standby.close)
+    standby.start()
+    hosts, ports = (f"{getattr(primary, what)},{getattr(standby, what)}" for what in ("folder", "port"))
+    _, nodes = cluster(world, imap, 2, connection=f"host={hosts} port={ports} dbname=shared user=postgres")
+    wait(lambda: "does not wait for it" in nodes[0].run("check", "--database")[2], "a warning of a standby that is not waited for")
+    nodes[0].run("queue", "pause", "corp")
+    wait(lambda: all("paused" in node.run("status")[1] for node in nodes), "a pause that both have heard of")
+    kept = [f"kept-{number}" for number in range(20)]
+    for number, subject in enumerate(kept):
+        nodes[number % 2].send(message(subject))
+    wait(lambda: standby.sql("SELECT count(*) FROM mailweir.message", "shared") == [["20"]], "a standby that has all of it")
+    standby.set("primary_conninfo = ''")
+    wait(lambda: primary.sql("SELECT count(*) FROM pg_stat_replication", "postgres") == [["0"]], "a standby that hears nothing more")
+    nodes[0].run("queue", "resume", "corp")
+    gone = [f"gone-{number}" for number in range(5)]
+    for subject in gone:
+        nodes[0].send(message(subject))
+    wait(lambda: len(imap.messages()) == 25, "filed messages")
+    primary.kill()
+    standby.promote()
+    wait(lambda: any(node.events("history_lost") for node in nodes), "a node that knows that history was lost")
+    wait(lambda: all(accepts(node, f"after-{node.name}-{time.monotonic_ns()}", 20) for node in nodes), "mail that is taken again", 60)
+    nodes[0].run("queue", "resume", "corp")
+    wait(lambda: standby.sql("SELECT count(*) FROM mailweir.message WHERE open > 0", "shared") == [["0"]], "all that is filed", 60)
+    subjects = [re.search(rb"\r\nSubject: (\S+)", octets).group(1).decode() for octets in imap.messages()]
+    assert len(subjects) == len(set(subjects)), "filed twice: " + str(sorted(s for s in set(subjects) if subjects.count(s) > 1))
+    assert set(kept + gone) <= set(subjects), subjects
     for node in nodes:
         node.stop()

@@ -71,7 +71,7 @@ static void empty_server(void)
     }
     say("DELETE FROM tally WHERE epoch <> 0");
     say("UPDATE tally SET waiting = 0, held = 0, dead = 0, messages = 0");
-    say("UPDATE mark SET value = 0");
+    say("UPDATE mark SET value = 0 WHERE name NOT IN ('line', 'system')");
     say("COMMIT");
     set_numbers();
 }

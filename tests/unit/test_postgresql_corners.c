@@ -581,6 +581,56 @@ static void test_nodes_of_before(void **state)
     assert_int_equal(ask_server("SELECT (taken_ms = now_ms() AND received_ms = 7)::int FROM message"), 1);
 }
 
+/* ---- a server that takes the place of another one ---- */
+
+static void beat_once(void)
+{
+    struct store_beat beat = {0};
+    struct fault fault = FAULT_INIT;
+    assert_int_equal(store->ops->beat(store, &beat, &fault), 0);
+}
+
+/* What is there when a node looks first; whether all that waits is in doubt then. */
+static void test_another_history(void **state)
+{
+    static const struct {
+        const char *there;
+        bool is_lost;
+    } cases[] = {
+        {"UPDATE mark SET value = CASE name WHEN 'line' THEN 99 ELSE 1 END WHERE name IN ('line', 'waited')", false},
+        {"UPDATE mark SET value = CASE name WHEN 'line' THEN 99 ELSE 0 END WHERE name IN ('line', 'waited')", true},
+        {"UPDATE mark SET value = CASE name WHEN 'line' THEN 99 ELSE 1 END WHERE name IN ('line', 'waited');"
+         "UPDATE node SET lease_until = now() - interval '1 h'",
+         true},
+        {"UPDATE mark SET value = CASE name WHEN 'system' THEN 99 ELSE 1 END WHERE name IN ('system', 'waited')", true},
+        {"UPDATE fence SET line = 99", false},
+        {"UPDATE fence SET line = 99; DELETE FROM grp", true},
+        {"DELETE FROM fence; DELETE FROM node", true},
+    };
+    (void)state;
+    for (unsigned i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
+        bool by_batch = i % 2 == 1;
+        bool is_seen = !by_batch || i / 2 >= 4; /* a batch looks at its own fence alone */
+        char first[20], second[20];
+        snprintf(first, sizeof first, "first%u", i);
+        snprintf(second, sizeof second, "second%u", i);
+        say("DELETE FROM delivery; DELETE FROM message");
+        add(first, "octets");
+        say("%s", cases[i / 2].there);
+        if (!by_batch) {
+            beat_once();
+        }
+        add(second, "octets");
+        assert_int_equal(ask_server("SELECT count(*) FROM delivery WHERE uncertain"), is_seen && cases[i / 2].is_lost);
+        beat_once();
+        add(second + 1, "octets"); /* a node that was ended begins anew */
+        assert_int_equal(ask_server("SELECT count(*) FROM mark WHERE (name = 'line' AND value = line())"
+                                    " OR (name = 'system' AND value = system())"),
+                         2);
+        assert_int_equal(ask_server("SELECT count(*) FROM fence WHERE line = line()"), 1);
+    }
+}
+
 /* ---- damage ---- */
 
 static struct store_damage found;
@@ -907,6 +957,7 @@ int main(int argc, char **argv)
         TEST(test_upload_of_the_ended),
         TEST(test_clocks_of_nodes),
         TEST(test_nodes_of_before),
+        TEST(test_another_history),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

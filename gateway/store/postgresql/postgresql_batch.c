@@ -124,7 +124,7 @@ static int send_begin(struct postgresql *pg, struct fault *fault)
     }
     return postgresql_op_send(pg, NULL, 0, "BEGIN", NULL, fault) != 0
                ? -1
-               : postgresql_op_send(pg, NULL, 0, "SELECT enter($1, $2)", &values, fault);
+               : postgresql_op_send(pg, NULL, 0, "SELECT enter_here($1, $2)", &values, fault);
 }
 
 /* All operations in their order. Those that run by themselves come between two round trips of the others. */
@@ -267,6 +267,9 @@ static bool may_repeat(struct postgresql *pg, const struct fault *fault, bool wa
          * is in doubt by now, and this batch was rolled back. */
         return postgresql_node_join(pg, NULL) == 0;
     }
+    if (strcmp(fault->code, "moved") == 0) {
+        return postgresql_node_follow(pg, &pg->writer, NULL) >= 0;
+    }
     /* A connection that had stood idle may have been gone for hours (a restart, a firewall that forgot it): that says
      * nothing of the server now. One that was just made and broke does. */
     return strcmp(fault->code, "again") == 0 || (strcmp(fault->code, "down") == 0 && was_open && tries == 1);
@@ -317,6 +320,7 @@ enum store_verdict postgresql_commit(struct store *store, struct store_batch *ba
     }
     if (verdict == STORE_COMMITTED) {
         pg->counts.syncs++;
+        atomic_store(&pg->durable, pg->group);
         keep_uploads(batch);
     } else {
         if (verdict == STORE_FAILED) {

@@ -17,10 +17,10 @@ static const struct {
     const char *state; /* the SQLSTATE begins so */
     const char *code;
 } meanings[] = {
-    {"MW001", "fenced"},  {"MW002", "again"},   {"40001", "again"},   {"40P01", "again"},  {"25006", "standby"},
-    {"53100", "enospc"},  {"53", "busy"},       {"55P03", "busy"},    {"57014", "down"},   {"57", "down"},
-    {"08", "down"},       {"28", "refused"},    {"3D000", "foreign"}, {"42501", "rights"}, {"42P01", "foreign"},
-    {"42883", "foreign"}, {"3F000", "foreign"}, {"42703", "foreign"},
+    {"MW001", "fenced"},  {"MW002", "again"},   {"MW003", "moved"},   {"40001", "again"},   {"40P01", "again"},
+    {"25006", "standby"}, {"53100", "enospc"},  {"53", "busy"},       {"55P03", "busy"},    {"57014", "down"},
+    {"57", "down"},       {"08", "down"},       {"28", "refused"},    {"3D000", "foreign"}, {"42501", "rights"},
+    {"42P01", "foreign"}, {"42883", "foreign"}, {"3F000", "foreign"}, {"42703", "foreign"},
 };
 
 static const char *code_of(const char *state)

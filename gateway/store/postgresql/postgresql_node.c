@@ -120,9 +120,34 @@ static int expect_synced(struct postgresql_link *link, struct fault *fault)
     return 0;
 }
 
+int postgresql_node_follow(struct postgresql *pg, struct postgresql_link *link, struct fault *fault)
+{
+    struct arena *arena = arena_new(10000);
+    struct postgresql_values values = postgresql_values_new(arena);
+    uint64_t epoch = atomic_load(&pg->epoch), last = atomic_load(&pg->durable);
+    /* The key of another epoch would be looked for in vain. */
+    last = atomic_load(&pg->epoch) == epoch ? last : 0;
+    postgresql_add_number(&values, (int64_t)epoch);
+    postgresql_add_number(&values, (int64_t)last);
+    postgresql_add_number(&values, (int64_t)lease_of(pg));
+    int64_t lost = ask_number(link, "SELECT follow($1, $2, $3)::int", &values, fault);
+    arena_free(&arena);
+    if (lost > 0) {
+        log_event(pg->options.log, LOG_LEVEL_ERROR, "history_lost", LOG_INT("epoch", epoch),
+                  LOG_STR("reason",
+                          "another PostgreSQL has taken the place of the one before, or a copy of it, and lacks"
+                          " some of what that had: mail that was acknowledged last may be lost, and all that"
+                          " waits is looked for on its server before it is sent"));
+    }
+    return (int)lost;
+}
+
 int postgresql_node_join(struct postgresql *pg, struct fault *fault)
 {
     char name[NAME_MAX_LEN];
+    if (postgresql_node_follow(pg, &pg->writer, fault) < 0) {
+        return -1;
+    }
     pg->writer.had_notice = false;
     name_of(pg, name);
     struct arena *arena = arena_new(10000);
@@ -135,6 +160,7 @@ int postgresql_node_join(struct postgresql *pg, struct fault *fault)
     if (epoch <= 0 || expect_synced(&pg->writer, fault) != 0) {
         return -1;
     }
+    atomic_store(&pg->durable, 0);
     atomic_store(&pg->epoch, (uint64_t)epoch);
     pg->group = 0;
     snprintf(pg->writer.name, sizeof pg->writer.name, "mailweir %lld", (long long)epoch);
@@ -280,7 +306,9 @@ int postgresql_beat(struct store *store, struct store_beat *beat, struct fault *
      * run equally fast within one lease; what time it is, they need not agree about. */
     beat->lease_ms = store_lease_relied(lease_of(pg));
     pg->beater.had_notice = false;
-    int held = beat->renounces && renounce(pg, arena, fault) != 0 ? -1 : renew(pg, beat, arena, fault);
+    bool fails =
+        postgresql_node_follow(pg, &pg->beater, fault) < 0 || (beat->renounces && renounce(pg, arena, fault) != 0);
+    int held = fails ? -1 : renew(pg, beat, arena, fault);
     beat->is_ended = held == 0;
     int64_t taken = held < 0 ? -1 : take_over_dead(pg, &pg->beater, false, name, &beat->takeovers, fault);
     beat->taken = taken < 0 ? 0 : (uint64_t)taken;

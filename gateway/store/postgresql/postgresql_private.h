@@ -50,9 +50,10 @@ struct postgresql {
 
     /* The lane of commit(). */
     struct postgresql_link writer, uploader;
-    uint64_t group;      /* of the last batch ... */
-    uint64_t running;    /* ... and the epoch in which it runs */
-    struct arena *arena; /* of a batch's values */
+    uint64_t group;               /* of the last batch ... */
+    uint64_t running;             /* ... and the epoch in which it runs */
+    atomic_uint_fast64_t durable; /* the last one that was committed in this epoch; 0: none */
+    struct arena *arena;          /* of a batch's values */
     struct postgresql_expected *expected;
     size_t expected_count, expected_room;
     struct postgresql_change change;
@@ -112,6 +113,9 @@ enum store_verdict postgresql_resolve(struct store *store, struct store_batch *b
 
 /* ---- postgresql_node.c ---- */
 
+/* Whether history was lost with the server before (follow in schema_5.sql); then all that waits is in doubt, and no node
+ * may go on without beginning anew. -1. */
+MUST_USE int postgresql_node_follow(struct postgresql *pg, struct postgresql_link *link, struct fault *fault);
 /* Begins as a node, and takes over what earlier starts of it left. */
 MUST_USE int postgresql_node_join(struct postgresql *pg, struct fault *fault);
 /* Nothing of ours is in doubt or in hand for anybody. */

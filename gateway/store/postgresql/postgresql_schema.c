@@ -310,6 +310,13 @@ int postgresql_schema_keeps(struct postgresql_link *link, struct buf *keeps, str
                    " is taken until one is",
                    warnings->len > 0 ? "; " : "", names);
     }
+    if (!waits && postgresql_number_at(result, 0, 2) > 0) {
+        buf_printf(warnings,
+                   "%sa standby follows PostgreSQL, which does not wait for it: if it takes its place, mail that was"
+                   " acknowledged last is lost, and all that waits is looked for before it is sent; set"
+                   " synchronous_standby_names",
+                   warnings->len > 0 ? "; " : "");
+    }
     PQclear(result);
     return 0;
 }
