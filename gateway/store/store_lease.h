@@ -32,6 +32,13 @@ static inline uint64_t store_lease_relied(uint64_t lease_ms)
     return lease_ms - STORE_LEASE_MARGIN_MS;
 }
 
+/* How long the answer to a renewal is waited for: when it does not come, there is time for another try over a new
+ * connection. */
+static inline uint64_t store_lease_patience(uint64_t lease_ms)
+{
+    return store_lease_relied(lease_ms) / 2;
+}
+
 /* Whether others may end a node whose lease ran out at until_ms, by the store's clock. */
 static inline bool store_lease_is_over(int64_t until_ms, int64_t now_ms)
 {

@@ -100,8 +100,18 @@ static struct {
 int __real_net_poll_wait(int fd, bool writable, uint64_t timeout_ms);
 int __wrap_net_poll_wait(int fd, bool writable, uint64_t timeout_ms);
 
+/* Nothing moves: each wait lasts as long as it may, of a time that does not pass here. */
+static struct {
+    bool on;
+    uint64_t waited_ms;
+} stall;
+
 int __wrap_net_poll_wait(int fd, bool writable, uint64_t timeout_ms)
 {
+    if (stall.on) {
+        stall.waited_ms += timeout_ms;
+        return 0;
+    }
     if (trouble.left > 0 && --trouble.left == 0) {
         shutdown(fd, SHUT_RDWR);
         trouble.left = trouble.for_good ? 1 : 0;
@@ -429,6 +439,43 @@ static void test_renounces(void **state)
     end();
 }
 
+/* A server that stands still costs no node its lease: a beat gives up while there is time for another, and what is being written, when the lease is over. */
+static void test_stalls(void **state)
+{
+    static const uint64_t leases_ms[] = {5000, 15000, 60000};
+    (void)state;
+    for (size_t i = 0; i < sizeof leases_ms / sizeof leases_ms[0]; i++) {
+        const struct store_options options = {.path = place, .wall = wall, .node = "slow", .lease_ms = leases_ms[i]};
+        struct fault fault = FAULT_INIT;
+        struct store *store;
+        struct store_beat saying = {.state = ""};
+        assert_int_equal(postgresql_store.open(&store, &options, &fault), 0);
+        assert_int_equal(store->ops->beat(store, &saying, &fault), 0);
+        for (int again = 0; again < 2; again++) { /* over a connection that stood, and over a new one */
+            stall.on = true;
+            stall.waited_ms = 0;
+            assert_int_equal(store->ops->beat(store, &saying, &fault), -1);
+            stall.on = false;
+            assert_string_equal(fault.code, "down");
+            assert_in_range(2 * stall.waited_ms, 1, saying.lease_ms);
+            fault = FAULT_INIT;
+        }
+        assert_int_equal(store->ops->beat(store, &saying, &fault), 0);
+        struct store_batch batch;
+        struct store_op op = {.kind = STORE_MEMO, .memo = {"corp", "slow"}};
+        store_batch_init(&batch);
+        list_init(&op.link);
+        store_batch_add(&batch, &op);
+        stall.on = true;
+        stall.waited_ms = 0;
+        assert_int_equal(store->ops->commit(store, &batch), STORE_FAILED); /* its COMMIT had not gone out */
+        stall.on = false;
+        assert_in_range(stall.waited_ms, 1, 2 * leases_ms[i]); /* once more over a new connection */
+        list_remove(&op.link);
+        store->ops->close(store);
+    }
+}
+
 /* ---- connections of all nodes ---- */
 
 #define NODES 3
@@ -505,6 +552,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_histories),  cmocka_unit_test(test_hostile_texts),
         cmocka_unit_test(test_beats_tell), cmocka_unit_test(test_slots),
         cmocka_unit_test(test_renounces),  cmocka_unit_test(test_orders_of_one_moment),
+        cmocka_unit_test(test_stalls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

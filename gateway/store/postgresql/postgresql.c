@@ -10,6 +10,7 @@
 #include "base/expect.h"
 #include "store/postgresql/postgresql_private.h"
 #include "store/postgresql/postgresql_schema.h"
+#include "store/store_lease.h"
 
 #define UPSTREAMS_MAX 100000
 
@@ -98,6 +99,20 @@ static struct postgresql *make_postgresql(const char *place)
     return pg;
 }
 
+/*
+ * A server that stands still, or a way to it on which nothing moves, is found by waiting alone. What a lease depends on
+ * waits for a part of it. What was written is given up when others may have taken this node for dead: it is in limbo
+ * then, and whoever waits for it hears in time.
+ */
+static void bound_waits(struct postgresql *pg)
+{
+    uint64_t lease = store_lease_of(pg->options.lease_ms);
+    pg->beater.wait_ms = store_lease_patience(lease);
+    bool is_bound = lease < POSTGRESQL_WAIT_MS && !pg->options.brief; /* a command has nobody who waits */
+    pg->writer.wait_ms = is_bound ? lease : POSTGRESQL_WAIT_MS;
+    pg->uploader.wait_ms = pg->writer.wait_ms;
+}
+
 static int open_all(struct postgresql *pg, struct fault *fault)
 {
     struct buf warnings;
@@ -119,6 +134,7 @@ static int open_store(struct store **store_r, const struct store_options *option
     struct postgresql *pg = make_postgresql(options->path);
     pg->options = *options;
     pg->options.path = pg->place;
+    bound_waits(pg);
     if (open_all(pg, fault) != 0) {
         free_all(pg);
         return -1;

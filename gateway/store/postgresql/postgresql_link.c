@@ -65,7 +65,7 @@ static void set_result_fault(struct postgresql_link *link, PGresult *result, str
 
 void postgresql_link_init(struct postgresql_link *link, const char *place, const char *name)
 {
-    *link = (struct postgresql_link){.place = place};
+    *link = (struct postgresql_link){.place = place, .wait_ms = POSTGRESQL_WAIT_MS};
     snprintf(link->name, sizeof link->name, "%s", name);
 }
 
@@ -90,10 +90,12 @@ static void on_notice(void *ctx, const PGresult *result)
 /* What stands in front of the place may be said otherwise there; what stands behind it may not. */
 static PGconn *connect_to(const struct postgresql_link *link)
 {
+    /* libpq counts in seconds, and takes 1 for 2. */
+    const char *timeout = link->wait_ms < 5000 ? "2" : "5";
     const char *const names[] = {
         "connect_timeout", "keepalives_idle",  "keepalives_interval", "keepalives_count",     "tcp_user_timeout",
         "dbname",          "application_name", "client_encoding",     "target_session_attrs", NULL};
-    const char *const values[] = {"5", "5", "2", "3", "5000", link->place, link->name, "UTF8", "read-write", NULL};
+    const char *const values[] = {timeout, "5", "2", "3", "5000", link->place, link->name, "UTF8", "read-write", NULL};
     return PQconnectdbParams(names, values, 1);
 }
 
@@ -251,7 +253,7 @@ static int wait_for_result(struct postgresql_link *link, struct fault *fault)
         if (unsent == 0 && PQisBusy(link->conn) == 0) {
             return 0;
         }
-        if (net_poll_wait(PQsocket(link->conn), unsent > 0, POSTGRESQL_WAIT_MS) <= 0) {
+        if (net_poll_wait(PQsocket(link->conn), unsent > 0, link->wait_ms) <= 0) {
             set_fault(fault, "down", "PostgreSQL has not answered in time");
             postgresql_link_close(link);
             return -1;

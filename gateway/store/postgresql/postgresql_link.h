@@ -2,7 +2,7 @@
  * postgresql_link - one connection to PostgreSQL: values that are bound, questions with a deadline, and several of them
  * in one round trip. The only file that includes libpq's header beside those that read its results.
  *
- * A link is used by one thread at a time. Everything blocks, for at most POSTGRESQL_WAIT_MS a round trip. Faults are of
+ * A link is used by one thread at a time. Everything blocks, for at most the link's wait_ms a round trip. Faults are of
  * class LOCAL; what a parameter held stands in none:
  *
  *   down       nobody answers there, or not in time; or he said goodbye
@@ -26,7 +26,7 @@
 #include "base/fault.h"
 #include "base/must_use.h"
 
-/* How long one round trip may take. */
+/* How long one round trip may take, when nothing else is said. */
 #define POSTGRESQL_WAIT_MS 30000
 #define POSTGRESQL_VALUES  32
 
@@ -34,6 +34,7 @@ struct postgresql_link {
     PGconn *conn;      /* or NULL */
     const char *place; /* libpq's connection string; the owner's */
     char name[64];     /* what the server shows of us */
+    uint64_t wait_ms;  /* how long one round trip may take; the owner's to change */
     bool had_notice;   /* a warning came since it was cleared: of a COMMIT it says that a standby was not waited for */
 };
 
