@@ -313,7 +313,7 @@ static void on_reply(struct sim_client *client, unsigned code, const char *line)
     }
     switch (client->step) {
     case STEP_GREETING:
-        client->versions |= sim_setup_versions(); /* it began between the two */
+        client->versions |= sim_setup_versions(client->node); /* it began between the two */
         if (code / 100 == 2) {
             say_hello(client);
         } else {
@@ -447,6 +447,7 @@ static struct sim_link *connect_somewhere(struct sim_client *client, const struc
     unsigned nodes = sim_setup_nodes();
     unsigned node = nodes > 1 ? (unsigned)sim_random_between(&client->random, 0, nodes - 1) : 0;
     unsigned before = sim_machine_enter(node);
+    client->node = node;
     struct sim_link *link = sim_link_connect(client->listener->port, "127.0.0.1", &events, client, trouble);
     sim_machine_enter(before);
     return link;
@@ -469,7 +470,7 @@ static void on_begin(void *ctx)
     client->step = STEP_GREETING;
     client->since = sim_now();
     client->under_tls = client->is_stranger = client->leaves = false;
-    client->versions = sim_setup_versions();
+    client->versions = sim_setup_versions(client->node);
     if (client->listener->proxy) {
         send_proxy_header(client);
     } else if (client->listener->tls) {

@@ -41,6 +41,7 @@ struct sim_client {
     unsigned tries; /* of the current message */
     bool pipelines, is_rude, chunks, behaves;
     bool under_tls, is_stranger, leaves; /* of this connection */
+    unsigned node;                       /* that the last connection went to */
     unsigned versions;                   /* of the rules, 1 << version, that this connection may have begun with */
     struct sim_try *try;
     struct sim_try *again;     /* sent whole, its answer was lost, and its listener knows it again */

@@ -14,11 +14,15 @@
 #include "sim_store.h"
 #include "store/model/model.h"
 #include "store/store_batch.h"
+#include "store/store_lease.h"
 
 /* One way of a question, and what comes on top when answers are slow: longer than a lease has to spare. */
 #define TRIP_LEAST 200u
 #define TRIP_MOST  (3 * SIM_MS)
 #define SLOW_MOST  (14 * (uint64_t)SIM_SECOND)
+/* Who reads waits so long for an answer (POSTGRESQL_WAIT_MS). */
+#define PATIENCE   (30 * (uint64_t)SIM_SECOND)
+#define STALL_STEP (200 * SIM_MS)
 
 struct door {
     struct store store;
@@ -62,19 +66,30 @@ static void travel(void)
     sim_fiber_sleep(sim_random_between(sim_gateway_random(), TRIP_LEAST, TRIP_MOST));
 }
 
+/* Whether it was no stall, or one that was over in time. */
+static bool outlasts_stall(const struct door *door, uint64_t patience)
+{
+    uint64_t until = sim_now() + patience;
+    while (db.cuts[door->machine] == SIM_CLUSTER_STALLED && sim_now() < until) {
+        sim_fiber_sleep(STALL_STEP);
+    }
+    return db.cuts[door->machine] != SIM_CLUSTER_STALLED;
+}
+
 /* What is asked arrives at a database that works. */
-static bool arrives(const struct door *door)
+static bool arrives(const struct door *door, uint64_t patience)
 {
     if (door->looks) {
         return true;
     }
     travel();
+    bool moves = outlasts_stall(door, patience);
     enum sim_cluster_cut cut = db.cuts[door->machine];
-    return !db.is_lost && cut != SIM_CLUSTER_CUT && cut != SIM_CLUSTER_CUT_REQUESTS;
+    return moves && !db.is_lost && cut != SIM_CLUSTER_CUT && cut != SIM_CLUSTER_CUT_REQUESTS;
 }
 
 /* It is heard of what this primary has done. */
-static bool is_heard(const struct door *door, unsigned primary)
+static bool is_heard(const struct door *door, unsigned primary, uint64_t patience)
 {
     if (door->looks) {
         return true;
@@ -83,8 +98,14 @@ static bool is_heard(const struct door *door, unsigned primary)
         sim_fiber_sleep(sim_random_between(sim_gateway_random(), SIM_MS, SLOW_MOST));
     }
     travel();
+    bool moves = outlasts_stall(door, patience);
     enum sim_cluster_cut cut = db.cuts[door->machine];
-    return db.primaries == primary && !db.is_lost && cut != SIM_CLUSTER_CUT && cut != SIM_CLUSTER_CUT_ANSWERS;
+    return moves && db.primaries == primary && !db.is_lost && cut != SIM_CLUSTER_CUT && cut != SIM_CLUSTER_CUT_ANSWERS;
+}
+
+static uint64_t lease_of(const struct door *door)
+{
+    return store_lease_of(door->seat->lease_ms) * SIM_MS;
 }
 
 /* For what changes nothing: it is done when the answer is there. */
@@ -92,7 +113,7 @@ static int ask_there(const struct door *door, struct fault *fault)
 {
     bool fails = !door->looks && sim_faults_disk(SIM_DISK_READ, "database") != 0;
     unsigned primary = db.primaries;
-    if (fails || !arrives(door) || !is_heard(door, primary)) {
+    if (fails || !arrives(door, PATIENCE) || !is_heard(door, primary, PATIENCE)) {
         return fail(fault, "down", "the database does not answer");
     }
     return 0;
@@ -154,7 +175,7 @@ static enum store_verdict commit(struct store *store, struct store_batch *batch)
     if (refuses) {
         return end_failed(batch, "the database refuses");
     }
-    if (!arrives(door)) {
+    if (!arrives(door, lease_of(door))) {
         bool is_certain = sim_random_chance(sim_gateway_random(), 50);
         return is_certain ? end_failed(batch, "no connection") : end_in_limbo(batch, "the connection broke");
     }
@@ -167,7 +188,7 @@ static enum store_verdict commit(struct store *store, struct store_batch *batch)
     enum store_verdict verdict = db.primary->ops->commit(db.primary, batch);
     bool answer_lost = sim_faults_disk(SIM_DISK_SYNC, "database") != 0;
     sim_faults_disk(SIM_DISK_NAME, "database"); /* it is durable, and nobody has heard */
-    if (!is_heard(door, primary) || answer_lost) {
+    if (!is_heard(door, primary, lease_of(door)) || answer_lost) {
         return end_in_limbo(batch, "the answer is lost");
     }
     if (!is_promised()) {
@@ -179,12 +200,12 @@ static enum store_verdict commit(struct store *store, struct store_batch *batch)
 static enum store_verdict resolve(struct store *store, struct store_batch *batch)
 {
     struct door *door = door_of(store);
-    if (!arrives(door)) {
+    if (!arrives(door, lease_of(door))) {
         return STORE_IN_LIMBO;
     }
     unsigned primary = db.primaries;
     bool written = model_ask_key(db.primary, batch->own[0], batch->own[1]);
-    if (!is_heard(door, primary) || !is_promised()) {
+    if (!is_heard(door, primary, lease_of(door)) || !is_promised()) {
         return STORE_IN_LIMBO;
     }
     sim_say("batch %llu of epoch %llu was%s written", (unsigned long long)batch->own[1],
@@ -220,13 +241,14 @@ static int ask(struct store *store, const struct store_question *question,
 static int beat(struct store *store, struct store_beat *beat, struct fault *fault)
 {
     struct door *door = door_of(store);
-    if (!arrives(door)) {
+    uint64_t patience = store_lease_patience(store_lease_of(door->seat->lease_ms)) * SIM_MS;
+    if (!arrives(door, patience)) {
         return fail(fault, "down", "the database does not answer");
     }
     unsigned primary = db.primaries;
     const struct model_seat before = *door->seat;
     model_beat(db.primary, door->seat, beat);
-    if (!is_heard(door, primary) || !is_promised()) {
+    if (!is_heard(door, primary, patience) || !is_promised()) {
         /* What a node has not heard is still news to it. */
         door->seat->changed = before.changed;
         door->seat->memos = before.memos;

@@ -17,6 +17,7 @@ enum sim_cluster_cut {
     SIM_CLUSTER_CUT_REQUESTS, /* nothing arrives */
     SIM_CLUSTER_CUT_ANSWERS,  /* everything is done, and nobody hears of it */
     SIM_CLUSTER_SLOW,         /* answers come late */
+    SIM_CLUSTER_STALLED,      /* nothing moves, and neither end hears of it: who asks waits */
     SIM_CLUSTER_CUTS
 };
 

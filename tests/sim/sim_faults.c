@@ -53,9 +53,11 @@ static const struct kind {
     [SIM_FAULT_STORE_CUT] = {"way to the database broken", BY_TIME, 0, 1 * SIM_SECOND, 40 * SIM_SECOND, 14},
     [SIM_FAULT_QUORUM] = {"standby away", BY_TIME, 0, 1 * SIM_SECOND, 20 * SIM_SECOND, 8},
     [SIM_FAULT_FAILOVER] = {"failover of the database", BY_TIME, 0, 100 * SIM_MS, 10 * SIM_SECOND, 8},
+    [SIM_FAULT_IMAP_CUT] = {"way to a mail server broken", BY_TIME, 0, 1 * SIM_SECOND, 60 * SIM_SECOND, 14},
+    [SIM_FAULT_RULES] = {"rules changed", BY_TIME, 0, 1 * SIM_SECOND, 30 * SIM_SECOND, 6},
 };
 
-_Static_assert(SIM_FAULT_KINDS <= 32, "kinds are bits of an unsigned");
+_Static_assert(SIM_FAULT_KINDS <= 64, "kinds are bits of a uint64_t");
 
 static struct {
     struct sim_fault faults[SIM_FAULTS_MAX];
@@ -66,7 +68,7 @@ static struct {
     void *ctx;
 } plan;
 
-static enum sim_fault_kind draw_kind(struct sim_random *random, unsigned allowed)
+static enum sim_fault_kind draw_kind(struct sim_random *random, uint64_t allowed)
 {
     unsigned total = 0;
     for (size_t i = 0; i < SIM_FAULT_KINDS; i++) {
@@ -94,7 +96,7 @@ static bool is_left_out(const char *without, size_t number)
     return false;
 }
 
-void sim_faults_plan(unsigned allowed, const char *without)
+void sim_faults_plan(uint64_t allowed, const char *without)
 {
     struct sim_random random;
     sim_random_init(&random, sim_seed(), "faults", 0);

@@ -51,6 +51,8 @@ enum sim_fault_kind {
     SIM_FAULT_STORE_CUT, /* its way to the database is broken for a while, in one direction or both, or slow */
     SIM_FAULT_QUORUM,    /* the database's standby hears nothing for a while */
     SIM_FAULT_FAILOVER,  /* the database is lost; its standby takes its place a while later */
+    SIM_FAULT_IMAP_CUT,  /* its way to a mail server is broken for a while, in one direction or both */
+    SIM_FAULT_RULES,     /* rules and configuration are changed; some load them at once, others find them */
     SIM_FAULT_KINDS
 };
 
@@ -63,7 +65,7 @@ struct sim_fault {
 };
 
 /* Draws the faults of this seed among the kinds given (1 << kind). without: "1,4" leaves the first and fourth out. */
-void sim_faults_plan(unsigned kinds, const char *without);
+void sim_faults_plan(uint64_t kinds, const char *without);
 size_t sim_faults_count(void);
 /* Prints the list, one line each. */
 void sim_faults_print(void);

@@ -26,6 +26,7 @@ bool sim_link_free_if_over(struct sim_link *link)
     if (is_over) {
         sim_cancel(&link->in.event);
         sim_cancel(&link->out.event);
+        sim_cancel(&link->unheard);
         list_remove(&link->all);
         buf_done(&link->in.data);
         buf_done(&link->out.data);
@@ -47,6 +48,7 @@ static void break_link(struct sim_link *link)
 {
     sim_cancel(&link->in.event);
     sim_cancel(&link->out.event);
+    sim_cancel(&link->unheard);
     buf_clear(&link->in.data);
     buf_clear(&link->out.data);
     if (link->stream != NULL) {
@@ -106,6 +108,7 @@ static void fail_tls(struct sim_link *link)
     link->stream = NULL;
     sim_cancel(&link->in.event);
     sim_cancel(&link->out.event);
+    sim_cancel(&link->unheard);
     sim_stream_fail(stream, "tls", "tls", "the handshake failed");
     sim_link_tell_closed(link, true);
     sim_link_free_if_over(link);
@@ -137,7 +140,7 @@ static void deliver_in(void *ctx)
     struct sim_link *link = ctx;
     struct net_stream *stream = link->stream;
     link->in.event = NULL;
-    if (stream == NULL) {
+    if (stream == NULL || (sim_link_way_of(link) & SIM_LINK_WAY_NO_IN) != 0) {
         return;
     }
     /* What is on its way when a handshake is expected is none. */
@@ -207,6 +210,9 @@ static void deliver_out(void *ctx)
 {
     struct sim_link *link = ctx;
     link->out.event = NULL;
+    if ((sim_link_way_of(link) & SIM_LINK_WAY_NO_OUT) != 0) {
+        return;
+    }
     bool breaks;
     size_t len = portion(link, &link->out, 65536, link->trouble.break_after_out, &breaks);
     struct buf part;
@@ -242,8 +248,49 @@ static void deliver_out(void *ctx)
     sim_link_plan_out(link);
 }
 
+static void on_unheard(void *ctx)
+{
+    struct sim_link *link = ctx;
+    link->unheard = NULL;
+    sim_say("the kernel of machine %u gives up a link", link->machine);
+    break_link(link);
+}
+
+/* What is sent while the way is broken is not acknowledged. */
+static void await_acknowledgement(struct sim_link *link)
+{
+    bool waits = sim_link_way_of(link) != SIM_LINK_WAY_WHOLE && link->out.data.len > 0 && link->unacked_us > 0;
+    if (waits && link->unheard == NULL) {
+        link->unheard = sim_after(link->unacked_us, on_unheard, link);
+    }
+}
+
+void sim_link_way_changed(unsigned machine, size_t server)
+{
+    if (!begun) {
+        return;
+    }
+    LIST_EACH(at, &links)
+    {
+        struct sim_link *link = LIST_ITEM(at, struct sim_link, all);
+        if (link->machine != machine || link->server != server) {
+            continue;
+        }
+        if (sim_link_way_of(link) != SIM_LINK_WAY_WHOLE) {
+            await_acknowledgement(link);
+            continue;
+        }
+        sim_cancel(&link->unheard);
+        sim_link_plan_out(link);
+        if (link->in.event == NULL && link->stream != NULL && link->stream->connected) {
+            link->in.event = in_gateway(link, deliver_in);
+        }
+    }
+}
+
 void sim_link_plan_out(struct sim_link *link)
 {
+    await_acknowledgement(link);
     if (link->out.event == NULL && (link->out.data.len > 0 || (link->out.fin && !link->out.ended))) {
         link->out.event = sim_after(sim_link_delay(link), deliver_out, link);
     }
@@ -367,6 +414,7 @@ void sim_link_crash(void)
             link->stream = NULL;
             link->in.event = NULL; /* was the gateway's */
             sim_cancel(&link->out.event);
+            sim_cancel(&link->unheard);
             /* What the kernel had of ours may still arrive: then the peer hears the reset. One that stood still had no
              * right to it any more, and could not let go. */
             link->is_dead = !sim_machine_was_paused(link->machine, LETS_GO);

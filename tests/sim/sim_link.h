@@ -41,6 +41,19 @@ void sim_link_serve(const char *host, sim_link_accept_fn *accept, const struct s
 enum sim_link_name { SIM_LINK_NAME_GOOD, SIM_LINK_NAME_UNKNOWN, SIM_LINK_NAME_SILENT, SIM_LINK_NAME_HALF };
 void sim_link_set_name(const char *host, enum sim_link_name name);
 
+/*
+ * The way between a gateway's machine and a host is broken, in one direction or both: nothing gets through that way until it is whole again, no connection
+ * is made, and neither end hears of it. What waits then goes on its way, unless the gateway's kernel has given the connection up (net_stream_watch_peer()).
+ */
+enum sim_link_way {
+    SIM_LINK_WAY_WHOLE = 0,
+    SIM_LINK_WAY_NO_OUT = 1, /* nothing from the gateway */
+    SIM_LINK_WAY_NO_IN = 2,  /* nothing to it */
+    SIM_LINK_WAY_NONE = 3,
+    SIM_LINK_WAYS
+};
+void sim_link_set_way(unsigned machine, const char *host, enum sim_link_way way);
+
 void sim_link_send(struct sim_link *link, struct bytes data);
 /* The peer has begun TLS: right after what it has sent so far. */
 void sim_link_start_tls(struct sim_link *link);

@@ -27,7 +27,7 @@ _Static_assert(SIM_FAULTS_MAX <= SHRINK_MAX, "faults are left out bit by bit");
 
 static const struct world {
     const char *name;
-    unsigned faults; /* 1 << kind for each that it knows */
+    uint64_t faults; /* 1 << kind for each that it knows */
     void (*run)(void);
     bool on_model; /* messages are kept in the model of a store */
 } worlds[] = {

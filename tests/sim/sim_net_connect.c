@@ -16,6 +16,7 @@ static struct {
     sim_link_accept_fn *accept;
     const struct sim_link_events *events;
     void *server;
+    enum sim_link_way ways[SIM_MACHINES];
 } servers[SERVERS_MAX];
 static size_t server_count;
 
@@ -38,6 +39,21 @@ void sim_link_set_name(const char *host, enum sim_link_name name)
     }
 }
 
+void sim_link_set_way(unsigned machine, const char *host, enum sim_link_way way)
+{
+    for (size_t i = 0; i < server_count; i++) {
+        if (strcmp(servers[i].host, host) == 0) {
+            servers[i].ways[machine] = way;
+            sim_link_way_changed(machine, i + 1);
+        }
+    }
+}
+
+enum sim_link_way sim_link_way_of(const struct sim_link *link)
+{
+    return link->server == 0 ? SIM_LINK_WAY_WHOLE : servers[link->server - 1].ways[link->machine];
+}
+
 static size_t server_of(const struct net_stream *stream)
 {
     size_t at = 0;
@@ -45,6 +61,13 @@ static size_t server_of(const struct net_stream *stream)
         at++;
     }
     return at;
+}
+
+static void on_connect_timeout(void *ctx)
+{
+    struct net_stream *stream = ctx;
+    stream->timer = NULL;
+    sim_stream_fail(stream, "timeout", "connect", "connection timed out");
 }
 
 static void on_connect(void *ctx)
@@ -56,8 +79,14 @@ static void on_connect(void *ctx)
         sim_stream_fail(stream, "connect", "connect", "the name cannot be resolved: unknown node or service");
         return;
     }
+    if (servers[at].ways[stream->machine] != SIM_LINK_WAY_WHOLE) {
+        uint64_t left = stream->connects_until > sim_now() ? stream->connects_until - sim_now() : 0;
+        stream->timer = sim_gateway_after(left, on_connect_timeout, stream);
+        return;
+    }
     struct sim_link *link = sim_link_new(servers[at].events, NULL);
     link->stream = stream;
+    link->server = at + 1;
     snprintf(stream->peer, sizeof stream->peer, "192.0.2.%zu", at + 1);
     link->ctx = servers[at].accept(servers[at].server, link, &link->trouble);
     if (link->ctx == NULL) {
@@ -73,13 +102,6 @@ static void on_connect(void *ctx)
     sim_link_plan_in(link);
 }
 
-static void on_connect_timeout(void *ctx)
-{
-    struct net_stream *stream = ctx;
-    stream->timer = NULL;
-    sim_stream_fail(stream, "timeout", "connect", "connection timed out");
-}
-
 struct net_stream *net_stream_connect(struct net_loop *loop, const struct net_address *to, uint64_t timeout_ms,
                                       const struct net_stream_limits *limits, net_stream_fn *fn, void *ctx)
 {
@@ -88,6 +110,7 @@ struct net_stream *net_stream_connect(struct net_loop *loop, const struct net_ad
     stream->ctx = ctx;
     stream->to = *to;
     snprintf(stream->label, sizeof stream->label, "%s:%u", to->host, to->port);
+    stream->connects_until = sim_now() + timeout_ms * SIM_MS;
     uint64_t delay = sim_random_between(sim_gateway_random(), 100, 60 * SIM_MS);
     size_t at = server_of(stream);
     enum sim_link_name name = at < server_count ? servers[at].name : SIM_LINK_NAME_UNKNOWN;

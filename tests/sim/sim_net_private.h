@@ -36,7 +36,10 @@ struct sim_link {
     unsigned busy; /* the peer is being told something: it may let go of the link, whose memory must stay */
     bool stalled;  /* the stall has been */
     bool peer_tls, gateway_tls, tls_told;
-    uint16_t port; /* of the listener that a client wants */
+    uint16_t port;             /* of the listener that a client wants */
+    size_t server;             /* the number of the host that the gateway has connected to; 0: none */
+    uint64_t unacked_us;       /* the kernel gives it up when nothing gets through for so long; 0: never */
+    struct sim_event *unheard; /* when it does */
 };
 
 struct net_stream {
@@ -57,6 +60,7 @@ struct net_stream {
     struct net_tls *tls;
     char label[300];
     char peer[64];
+    uint64_t connects_until; /* virtual time */
 };
 
 /* ---- links ---- */
@@ -70,6 +74,10 @@ uint64_t sim_link_delay(struct sim_link *link);
 /* The next part of what is on the wire to the gateway, from it, is delivered when it is time. */
 void sim_link_plan_in(struct sim_link *link);
 void sim_link_plan_out(struct sim_link *link);
+/* How the way is that it takes. */
+enum sim_link_way sim_link_way_of(const struct sim_link *link);
+/* What of this machine's links to that server has waited goes on, or begins to wait. */
+void sim_link_way_changed(unsigned machine, size_t server);
 /* The gateway's end has begun TLS. */
 void sim_link_expect_tls(struct sim_link *link);
 

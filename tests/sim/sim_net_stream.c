@@ -179,9 +179,10 @@ size_t net_stream_unsent(const struct net_stream *stream)
 
 void net_stream_watch_peer(struct net_stream *stream, uint64_t idle_ms, uint64_t unacked_ms)
 {
-    (void)stream; /* simulated links end with a word, or by the deadlines above */
-    (void)idle_ms;
-    (void)unacked_ms;
+    (void)idle_ms; /* a peer that is gone says so */
+    if (stream->link != NULL) {
+        stream->link->unacked_us = unacked_ms * SIM_MS;
+    }
 }
 
 void net_stream_discard_at_close(struct net_stream *stream, bool on)

@@ -38,16 +38,18 @@ const char *const sim_moods[SIM_MOODS] = {"plain", "hold", "reject", "defer", "d
 
 static struct {
     struct sim_random random;
-    bool starttls;           /* of upstream a; else it is spoken to in clear */
-    unsigned order, body;    /* of the rules; whether one looks into the body */
-    bool matches;            /* moods by patterns instead of lists */
-    unsigned fallback_s;     /* the upstreams stand in for each other after so many seconds; 0: they do not */
-    bool standby;            /* each upstream has a second address */
-    unsigned give_up_s;      /* 0: not within the world's time */
-    unsigned possible;       /* 1 << version of the rules that may be in force */
-    unsigned wanted;         /* the version that stands in the file, and ... */
-    uint64_t wanted_us;      /* ... since when, virtual time */
-    uint64_t taken_us;       /* when a load last ended well */
+    bool starttls;        /* of upstream a; else it is spoken to in clear */
+    unsigned order, body; /* of the rules; whether one looks into the body */
+    bool matches;         /* moods by patterns instead of lists */
+    unsigned fallback_s;  /* the upstreams stand in for each other after so many seconds; 0: they do not */
+    bool standby;         /* each upstream has a second address */
+    unsigned give_up_s;   /* 0: not within the world's time */
+    unsigned wanted;      /* the version that stands in the file, and ... */
+    uint64_t wanted_us;   /* ... since when, virtual time */
+    struct {
+        unsigned possible; /* 1 << version of the rules that may be in force */
+        uint64_t taken_us; /* when a load last ended well */
+    } machines[SIM_MACHINES];
     unsigned connections[2]; /* to the upstreams */
     unsigned nodes;
 } setup = {.nodes = 1};
@@ -270,12 +272,14 @@ void sim_setup_write_rules(unsigned version)
     sim_say("rules of version %u stand in the file", version);
     setup.wanted = version;
     setup.wanted_us = sim_now();
-    setup.possible |= version == SIM_SETUP_BROKEN ? 0 : 1u << version;
+    for (unsigned i = 0; i < SIM_MACHINES; i++) {
+        setup.machines[i].possible |= version == SIM_SETUP_BROKEN ? 0 : 1u << version;
+    }
 }
 
-unsigned sim_setup_versions(void)
+unsigned sim_setup_versions(unsigned machine)
 {
-    return setup.possible;
+    return setup.machines[machine].possible;
 }
 
 void sim_setup_started(void)
@@ -283,12 +287,12 @@ void sim_setup_started(void)
     if (setup.wanted == SIM_SETUP_BROKEN) {
         sim_fail("broken rules were taken");
     }
-    setup.possible = 1u << setup.wanted;
+    setup.machines[sim_machine()].possible = 1u << setup.wanted;
 }
 
 void sim_setup_taken(void)
 {
-    setup.taken_us = sim_now();
+    setup.machines[sim_machine()].taken_us = sim_now();
     if (sim_now() - setup.wanted_us > LOAD_MOST) {
         sim_setup_started();
     }
@@ -296,9 +300,10 @@ void sim_setup_taken(void)
 
 void sim_setup_runs(void)
 {
-    bool is_known = setup.taken_us > setup.wanted_us && sim_now() - setup.wanted_us > SEEN_BY;
+    unsigned machine = sim_machine();
+    bool is_known = setup.machines[machine].taken_us > setup.wanted_us && sim_now() - setup.wanted_us > SEEN_BY;
     if (is_known && setup.wanted != SIM_SETUP_BROKEN) {
-        setup.possible = 1u << setup.wanted;
+        setup.machines[machine].possible = 1u << setup.wanted;
     }
 }
 

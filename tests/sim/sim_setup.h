@@ -90,9 +90,9 @@ bool sim_setup_starttls(unsigned server);
  */
 #define SIM_SETUP_BROKEN 2u
 void sim_setup_write_rules(unsigned version);
-/* Versions that a session that begins now may keep, 1 << version: the running one, and from a change of the file on the new one too. */
-unsigned sim_setup_versions(void);
-/* The gateway has begun with what stands in the files; no session of before is left. */
+/* Versions that a session on this machine that begins now may keep, 1 << version: the running one, and from a change of the file on the new one too. */
+unsigned sim_setup_versions(unsigned machine);
+/* The gateway of the machine has begun with what stands in the files; no session of before is left. */
 void sim_setup_started(void);
 /* It has loaded the files again; they may have changed while it did. */
 void sim_setup_taken(void);

@@ -1,6 +1,7 @@
 /*
  * world_cluster - three gateways on one database, between simulated SMTP clients and IMAP servers: nodes die, stand still, are cut off
- * one way or both, hear late and have clocks of their own; the database loses answers, its standby, and itself.
+ * from the database or a mail server, one way or both, hear late, and have clocks and for a while rules of their own; the database loses answers,
+ * its standby, and itself.
  *
  * Held at every step: what is filed was sent, whole, belongs there and is there once, whichever node sent it; no server sees more
  * connections of all nodes than are configured, but for a node that stands still and cannot let go of its own. Held at the end: what was
@@ -37,6 +38,7 @@ static struct {
     struct sim_server *servers[2];
     bool faults_over, resumed;
     unsigned checks;
+    uint64_t loads[NODES]; /* that were taken, by the running gateways */
 } world;
 
 static const char *const hosts[2] = {"imap-a.sim", "imap-b.sim"};
@@ -52,6 +54,7 @@ static void on_not_started(const char *why)
 
 static void on_started(void)
 {
+    world.loads[sim_machine()] = 1;
     sim_setup_started();
 }
 
@@ -110,6 +113,29 @@ static void jump(const struct sim_fault *fault)
     sim_machine_enter(before);
 }
 
+static void reload(unsigned node)
+{
+    on_machine(node, world_life_reload, &world.lives[node]);
+}
+
+/* One node loads what was written, or none, or all; or it is broken for a while. Those that are not told find it by themselves. */
+static void change_rules(const struct sim_fault *fault, bool begin)
+{
+    unsigned what = (unsigned)(fault->amount % 4), version = fault->target;
+    if (!begin) {
+        if (what == 2) {
+            sim_setup_write_rules(version);
+        }
+        return;
+    }
+    sim_setup_write_rules(what == 2 ? SIM_SETUP_BROKEN : version);
+    for (unsigned i = 0; i < NODES; i++) {
+        if (what == 3 || (what != 1 && i == node_of(fault))) {
+            reload(i);
+        }
+    }
+}
+
 static void on_node_fault(const struct sim_fault *fault, bool begin)
 {
     unsigned node = node_of(fault);
@@ -140,6 +166,15 @@ static void on_node_fault(const struct sim_fault *fault, bool begin)
         } else {
             sim_cluster_promote();
         }
+        break;
+    case SIM_FAULT_IMAP_CUT:
+        sim_say("the way from node %u to server %u is %s", node, fault->target, begin ? "broken" : "whole");
+        sim_link_set_way(node, hosts[fault->target],
+                         begin ? (enum sim_link_way)(1 + fault->when / NODES % (SIM_LINK_WAYS - 1))
+                               : SIM_LINK_WAY_WHOLE);
+        break;
+    case SIM_FAULT_RULES:
+        change_rules(fault, begin);
         break;
     default:
         break;
@@ -191,14 +226,26 @@ static void check_now_and_then(void *ctx)
     sim_after(CHECK_EVERY, check_now_and_then, NULL);
 }
 
-static void check_node(const struct world_life *life)
+static void check_node(unsigned node)
 {
+    const struct world_life *life = &world.lives[node];
     struct dispatch_counts counts;
+    struct gateway_state state;
     dispatch_count(gateway_dispatch(life->gateway), &counts);
     if (counts.active > 2 * SIM_ACTIVE) {
         sim_fail("%llu deliveries are in a node's memory, %u are allowed", (unsigned long long)counts.active,
                  2 * SIM_ACTIVE);
     }
+    unsigned before = sim_machine_enter(node);
+    gateway_state(life->gateway, &state);
+    if (state.loads - state.loads_failed != world.loads[node]) {
+        world.loads[node] = state.loads - state.loads_failed;
+        sim_setup_taken();
+    }
+    if (state.last_load_good) {
+        sim_setup_runs();
+    }
+    sim_machine_enter(before);
 }
 
 static bool never(void *ctx)
@@ -206,7 +253,7 @@ static bool never(void *ctx)
     (void)ctx;
     for (unsigned i = 0; i < NODES; i++) {
         if (world.lives[i].gateway != NULL) {
-            check_node(&world.lives[i]);
+            check_node(i);
         }
     }
     return false;
@@ -269,7 +316,10 @@ static void make_all_well(void)
     }
     for (unsigned i = 0; i < NODES; i++) {
         sim_cluster_set_cut(i, SIM_CLUSTER_WHOLE);
+        sim_link_set_way(i, hosts[0], SIM_LINK_WAY_WHOLE);
+        sim_link_set_way(i, hosts[1], SIM_LINK_WAY_WHOLE);
     }
+    sim_setup_write_rules((unsigned)(sim_seed() % 2));
     sim_cluster_promote();
     sim_cluster_set_quorum(true);
     for (unsigned i = 0; i < CLIENTS; i++) {
