@@ -24,6 +24,17 @@ static void follow(struct store_batch batches[2]);
 
 static enum { SAYS_YES, REFUSES, LOSES_IT, LOSES_THE_ANSWER } next_commit;
 static bool sends_commit, loses_word; /* the answer to the next question is lost */
+static unsigned questions, trips;     /* of pipelines, so far ... */
+static unsigned told;                 /* ... and so many of them were taken apart by the server to be asked again */
+
+int __real_PQsendPrepare(PGconn *link, const char *name, const char *sql, int count, const Oid *types);
+int __wrap_PQsendPrepare(PGconn *link, const char *name, const char *sql, int count, const Oid *types);
+
+int __wrap_PQsendPrepare(PGconn *link, const char *name, const char *sql, int count, const Oid *types)
+{
+    told++;
+    return __real_PQsendPrepare(link, name, sql, count, types);
+}
 
 int __real_postgresql_send(struct postgresql_link *link, const char *sql, const struct postgresql_values *values,
                            struct fault *fault);
@@ -38,6 +49,7 @@ int __wrap_postgresql_send(struct postgresql_link *link, const char *sql, const 
                            struct fault *fault)
 {
     sends_commit = strcmp(sql, "COMMIT") == 0;
+    questions++;
     return __real_postgresql_send(link, sends_commit && next_commit == REFUSES ? "SELECT 1/0" : sql, values, fault);
 }
 
@@ -46,6 +58,7 @@ int __wrap_postgresql_gather(struct postgresql_link *link, size_t count, postgre
 {
     bool is_commit = sends_commit;
     sends_commit = false;
+    trips++;
     if (is_commit && next_commit == LOSES_IT) {
         shutdown(PQsocket(link->conn), SHUT_RDWR);
     }
@@ -420,6 +433,91 @@ static void test_beats_tell(void **state)
     end();
 }
 
+/* ---- what a batch costs ---- */
+
+#define MANY 30
+
+static struct store_op ops[2 * MANY];
+static struct store_row rows[MANY];
+
+static void add_one(struct store_batch *batch, size_t at, const char *prefix)
+{
+    rows[at] = (struct store_row){.number = 1,
+                                  .upstream = "corp",
+                                  .folder = "INBOX",
+                                  .rule = "default",
+                                  .handed = true,
+                                  .detail = bytes_of("{}")};
+    ops[at] = (struct store_op){.kind = STORE_ADD_MESSAGE};
+    ops[at].add = (struct store_add){.id = arena_printf(w.arena, "%s%zu", prefix, at),
+                                     .sender = "a@example.com",
+                                     .envelope = bytes_of("{}"),
+                                     .rows = &rows[at],
+                                     .count = 1,
+                                     .body = bytes_of("octets")};
+    store_batch_add(batch, &ops[at]);
+}
+
+static void file_one(struct store_batch *batch, size_t at, uint64_t message, uint64_t run)
+{
+    ops[MANY + at] = (struct store_op){.kind = STORE_FINISH, .run = run};
+    ops[MANY + at].finish = (struct store_finish){
+        .key = {message, 1}, .state = STORE_STATE_FILED, .attempts = 1, .uidvalidity = 7, .uid = 1 + (unsigned)at};
+    store_batch_add(batch, &ops[MANY + at]);
+}
+
+static void commit_it(struct store_batch *batch)
+{
+    questions = trips = told = 0;
+    assert_int_equal(w.stores[LOCAL]->ops->commit(w.stores[LOCAL], batch), STORE_COMMITTED);
+}
+
+/* However many messages come and are filed in a batch, it asks each kind once, in two round trips; and what the server
+ * was told once it is not told again. */
+static void test_cost_of_a_batch(void **state)
+{
+    uint64_t messages[MANY], run;
+    struct store_batch batch;
+    (void)state;
+    begin(1);
+    store_batch_init(&batch);
+    for (size_t i = 0; i < MANY; i++) {
+        add_one(&batch, i, "first");
+    }
+    commit_it(&batch);
+    assert_int_equal(questions, 5); /* BEGIN, enter, add_messages, leave, COMMIT */
+    assert_int_equal(trips, 2);
+    assert_int_equal(batch.counts.waiting, MANY);
+    run = ops[0].run;
+    for (size_t i = 0; i < MANY; i++) {
+        messages[i] = ops[i].add.message;
+        assert_true(messages[i] == messages[0] + i && ops[i].run == run);
+    }
+    store_batch_init(&batch);
+    for (size_t i = 0; i < MANY; i++) {
+        add_one(&batch, i, "second");
+        file_one(&batch, i, messages[i], i == 3 ? run + 1 : run);
+    }
+    commit_it(&batch);
+    assert_int_equal(questions, 6); /* and file_all */
+    assert_int_equal(trips, 2);
+    assert_int_equal(told, 1);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(fault_is_set(&ops[MANY + i].fault), i == 3);
+    }
+    assert_string_equal(ops[MANY + 3].fault.code, "not-in-hand");
+    assert_int_equal(batch.counts.messages, MANY + 1);
+    store_batch_init(&batch);
+    file_one(&batch, 0, messages[3], run);
+    add_one(&batch, 0, "third");
+    commit_it(&batch);
+    assert_int_equal(questions, 6);
+    assert_int_equal(told, 0);
+    expect_none("bodies", "SELECT count(*) FROM body WHERE id NOT IN (SELECT body FROM message WHERE open > 0)");
+    say("UPDATE delivery SET handed = 0");
+    end();
+}
+
 /* Whoever has lost track of what he has in hand gives all of it back; with his next batch he is somebody else. */
 static void test_renounces(void **state)
 {
@@ -552,7 +650,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_histories),  cmocka_unit_test(test_hostile_texts),
         cmocka_unit_test(test_beats_tell), cmocka_unit_test(test_slots),
         cmocka_unit_test(test_renounces),  cmocka_unit_test(test_orders_of_one_moment),
-        cmocka_unit_test(test_stalls),
+        cmocka_unit_test(test_stalls),     cmocka_unit_test(test_cost_of_a_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,8 @@
  * postgresql_batch - makes a batch durable: BEGIN, the right to write (enter), its operations, the counts (leave),
  * COMMIT.
  *
- * All that can be said beforehand goes in one round trip; the COMMIT in another, so that nothing of what the operations
+ * All that can be said beforehand goes in one round trip, operations of which there are many in one question for all of
+ * a kind (postgresql_many.c); the COMMIT in another, so that nothing of what the operations
  * answered can be lost with its answer. A COMMIT whose answer is lost, or comes with a warning (a standby that was to
  * have it was not waited for), leaves the batch in limbo: its key is then asked for from a new connection. Whoever
  * inserts the key waits for the old transaction: if that was committed the key is there, if not it can never be any
@@ -102,7 +103,9 @@ static void take_result(void *ctx, size_t at, PGresult *result)
 {
     struct postgresql *pg = ctx;
     const struct postgresql_expected *expected = &pg->expected[at];
-    if (expected->op != NULL && kind_of(expected->op)->take != NULL) {
+    if (expected->many != NULL) {
+        postgresql_many_take(pg, expected->many, result);
+    } else if (expected->op != NULL && kind_of(expected->op)->take != NULL) {
         kind_of(expected->op)->take(pg, expected->op, expected->part, result);
     }
 }
@@ -127,29 +130,52 @@ static int send_begin(struct postgresql *pg, struct fault *fault)
                : postgresql_op_send(pg, NULL, 0, "SELECT enter_here($1, $2)", &values, fault);
 }
 
-/* All operations in their order. Those that run by themselves come between two round trips of the others. */
+/* What is sent from here on goes in one round trip. */
+static int open_trip(struct postgresql *pg, bool *is_open, struct fault *fault)
+{
+    int result = *is_open ? 0 : postgresql_begin(&pg->writer, fault);
+    *is_open = true;
+    return result;
+}
+
+/* Those that wait to be asked together. */
+static int send_many(struct postgresql *pg, bool *is_open, struct fault *fault)
+{
+    if (!postgresql_many_waits(pg)) {
+        return 0;
+    }
+    return open_trip(pg, is_open, fault) != 0 ? -1 : postgresql_many_send(pg, fault);
+}
+
+/* One that is asked by itself, behind all that came before it. */
+static int run_op(struct postgresql *pg, struct store_op *op, bool *is_open, struct fault *fault)
+{
+    const struct postgresql_kind *kind = kind_of(op);
+    if (send_many(pg, is_open, fault) != 0) {
+        return -1;
+    }
+    if (kind->run == NULL) {
+        return open_trip(pg, is_open, fault) != 0 ? -1 : kind->send(pg, op, fault);
+    }
+    bool has_answers = *is_open;
+    *is_open = false;
+    return has_answers && gather_results(pg, fault) != 0 ? -1 : kind->run(pg, op, fault);
+}
+
+/* All operations in their order, but for those that are asked together. Those that run by themselves come between two
+ * round trips of the others. */
 static int run_ops(struct postgresql *pg, struct store_batch *batch, struct fault *fault)
 {
     int result = send_begin(pg, fault);
     bool is_open = result == 0;
     for (struct list *link = batch->ops.next; result == 0 && link != &batch->ops; link = link->next) {
         struct store_op *op = op_at(link);
-        const struct postgresql_kind *kind = kind_of(op);
-        if (fault_is_set(&op->fault) || (kind->run == NULL && kind->send == NULL)) {
-            continue;
+        bool is_idle = kind_of(op)->run == NULL && kind_of(op)->send == NULL;
+        if (!fault_is_set(&op->fault) && !is_idle && !postgresql_many_add(pg, op, batch->count)) {
+            result = run_op(pg, op, &is_open, fault);
         }
-        if (kind->run != NULL) {
-            result = is_open ? gather_results(pg, fault) : 0;
-            is_open = false;
-            result = result != 0 ? -1 : kind->run(pg, op, fault);
-            continue;
-        }
-        if (!is_open) {
-            result = postgresql_begin(&pg->writer, fault);
-            is_open = true;
-        }
-        result = result != 0 ? -1 : kind->send(pg, op, fault);
     }
+    result = result != 0 ? -1 : send_many(pg, &is_open, fault);
     return result != 0 ? -1 : is_open ? gather_results(pg, fault) : 0;
 }
 
@@ -235,6 +261,8 @@ static enum store_verdict end_batch(struct postgresql *pg, struct fault *fault)
 static enum store_verdict try_batch(struct postgresql *pg, struct store_batch *batch, struct fault *fault)
 {
     arena_clear(pg->arena);
+    memset(pg->many, 0, sizeof pg->many);
+    pg->expected_count = 0;
     forget_faults(batch);
     pg->change = (struct postgresql_change){0};
     pg->group++;

@@ -75,6 +75,7 @@ void postgresql_link_close(struct postgresql_link *link)
         PQfinish(link->conn);
         link->conn = NULL;
     }
+    link->known_count = 0;
 }
 
 /* Nothing of it goes to stderr. */
@@ -239,6 +240,38 @@ void postgresql_add_texts(struct postgresql_values *values, const char *const *t
     postgresql_add_text(values, out);
 }
 
+static size_t put_number(char *out, size_t len, size_t number)
+{
+    for (int i = 0; i < 4; i++) {
+        out[len + (size_t)i] = (char)(number >> (24 - 8 * i) & 255);
+    }
+    return len + 4;
+}
+
+/* As array_recv() of the server reads it: one dimension, no NULL, the type of its elements, how many, from 1 on; then
+ * each with its length. In text each octet would be two. */
+void postgresql_add_blobs(struct postgresql_values *values, const struct bytes *blobs, size_t count)
+{
+    enum { BYTEA = 17 }; /* its number in each server (pg_type.dat) */
+    const size_t head[] = {1, 0, BYTEA, count, 1};
+    size_t room = sizeof head, len = 0;
+    for (size_t i = 0; i < count; i++) {
+        room += 4 + blobs[i].len;
+    }
+    char *out = expect_memory(arena_alloc(values->arena, room));
+    for (size_t i = 0; i < sizeof head / sizeof head[0]; i++) {
+        len = put_number(out, len, head[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        len = put_number(out, len, blobs[i].len);
+        if (blobs[i].len > 0) {
+            memcpy(out + len, blobs[i].ptr, blobs[i].len);
+        }
+        len += blobs[i].len;
+    }
+    add_value(values, out, len, 1);
+}
+
 /* ---- waiting ---- */
 
 /* Sends what is still to be sent and waits until a result can be had. */
@@ -347,18 +380,57 @@ int postgresql_begin(struct postgresql_link *link, struct fault *fault)
         set_result_fault(link, NULL, fault);
         return -1;
     }
+    link->sent = 0;
+    link->old_count = link->known_count;
     return 0;
+}
+
+static const char *name_of(size_t at, char name[16])
+{
+    snprintf(name, 16, "m%zu", at);
+    return name;
+}
+
+/* The number by which the server knows it, once it was told; POSTGRESQL_KNOWN: it is told no more of them. -1 with a fault. */
+static ptrdiff_t tell_question(struct postgresql_link *link, const char *sql, struct fault *fault)
+{
+    char name[16];
+    size_t at = 0;
+    while (at < link->known_count && strcmp(link->known[at], sql) != 0) {
+        at++;
+    }
+    if (at < link->known_count || at == POSTGRESQL_KNOWN) {
+        return (ptrdiff_t)at;
+    }
+    if (PQsendPrepare(link->conn, name_of(at, name), sql, 0, NULL) == 0) {
+        set_result_fault(link, NULL, fault);
+        return -1;
+    }
+    link->known[at] = sql;
+    link->news[at] = link->sent;
+    link->known_count++;
+    return (ptrdiff_t)at;
 }
 
 int postgresql_send(struct postgresql_link *link, const char *sql, const struct postgresql_values *values,
                     struct fault *fault)
 {
     static const struct postgresql_values none;
+    char name[16];
+    ptrdiff_t at = values == NULL ? POSTGRESQL_KNOWN : tell_question(link, sql, fault);
     values = values == NULL ? &none : values;
-    if (PQsendQueryParams(link->conn, sql, values->count, NULL, values->at, values->len, values->format, 0) == 0) {
+    if (at < 0) {
+        return -1;
+    }
+    int sent = at < POSTGRESQL_KNOWN ? PQsendQueryPrepared(link->conn, name_of((size_t)at, name), values->count,
+                                                           values->at, values->len, values->format, 0)
+                                     : PQsendQueryParams(link->conn, sql, values->count, NULL, values->at, values->len,
+                                                         values->format, 0);
+    if (sent == 0) {
         set_result_fault(link, NULL, fault);
         return -1;
     }
+    link->sent++;
     return 0;
 }
 
@@ -379,34 +451,72 @@ static PGresult *take_next(struct postgresql_link *link, bool has_end, struct fa
     return result;
 }
 
+/* What a pipeline has answered so far. */
+struct gathering {
+    postgresql_result_fn *fn;
+    void *ctx;
+    size_t count, heard; /* questions */
+    int told;            /* -1: one failed, and its fault was told */
+};
+
+/* The server has heard of a question, or has not; it has of none that came behind one that failed. 0, or -1 without a
+ * connection. */
+static int take_known(struct postgresql_link *link, struct gathering *all, struct fault *fault)
+{
+    PGresult *result = take_next(link, true, fault);
+    if (result == NULL) {
+        return -1;
+    }
+    if (is_good(result)) {
+        link->old_count++;
+    } else if (all->told == 0) {
+        all->told = -1;
+        set_result_fault(link, result, fault);
+    }
+    PQclear(result);
+    return 0;
+}
+
+/* Likewise of an answer, or of the end behind all of them. */
+static int take_answer(struct postgresql_link *link, struct gathering *all, struct fault *fault)
+{
+    bool is_end = all->heard == all->count;
+    PGresult *result = take_next(link, !is_end, fault);
+    if (result == NULL) {
+        return -1;
+    }
+    if (all->told == 0 && PQresultStatus(result) != PGRES_PIPELINE_SYNC && !is_good(result)) {
+        all->told = -1;
+        set_result_fault(link, result, fault);
+    } else if (all->told == 0 && !is_end && all->fn != NULL) {
+        all->fn(all->ctx, all->heard, result);
+    }
+    all->heard++;
+    PQclear(result);
+    return 0;
+}
+
 int postgresql_gather(struct postgresql_link *link, size_t count, postgresql_result_fn *fn, void *ctx,
                       struct fault *fault)
 {
-    int told = 0;
-    if (PQpipelineSync(link->conn) == 0) {
+    struct gathering all = {.fn = fn, .ctx = ctx, .count = count};
+    size_t new = link->old_count;
+    int result = PQpipelineSync(link->conn) == 0 ? -1 : 0;
+    if (result != 0) {
         set_result_fault(link, NULL, fault);
-        postgresql_link_close(link);
-        return -1;
     }
-    for (size_t i = 0; i <= count; i++) {
-        PGresult *result = take_next(link, i < count, fault);
-        if (result == NULL) {
-            postgresql_link_close(link);
-            return -1;
-        }
-        ExecStatusType status = PQresultStatus(result);
-        if (told == 0 && status != PGRES_PIPELINE_SYNC && !is_good(result)) {
-            told = -1;
-            set_result_fault(link, result, fault);
-        } else if (told == 0 && i < count && fn != NULL) {
-            fn(ctx, i, result);
-        }
-        PQclear(result);
+    while (result == 0 && all.heard <= count) {
+        bool is_news = new < link->known_count && link->news[new] == all.heard;
+        new += is_news;
+        result = is_news ? take_known(link, &all, fault) : take_answer(link, &all, fault);
     }
-    if (PQexitPipelineMode(link->conn) == 0) {
+    link->known_count = link->old_count;
+    if (result == 0 && PQexitPipelineMode(link->conn) == 0) {
         set_fault(fault, "down", "PostgreSQL's answers do not end");
-        postgresql_link_close(link);
-        return -1;
+        result = -1;
     }
-    return told;
+    if (result != 0) {
+        postgresql_link_close(link);
+    }
+    return result != 0 ? -1 : all.told;
 }

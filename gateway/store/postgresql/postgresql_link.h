@@ -20,6 +20,8 @@
 #define MAILWEIR_STORE_POSTGRESQL_POSTGRESQL_LINK_H
 
 #include <libpq-fe.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/bytes.h"
@@ -29,6 +31,8 @@
 /* How long one round trip may take, when nothing else is said. */
 #define POSTGRESQL_WAIT_MS 30000
 #define POSTGRESQL_VALUES  32
+/* Of so many questions a server is asked to keep the plan; further ones are planned each time. */
+#define POSTGRESQL_KNOWN 32
 
 struct postgresql_link {
     PGconn *conn;      /* or NULL */
@@ -36,6 +40,12 @@ struct postgresql_link {
     char name[64];     /* what the server shows of us */
     uint64_t wait_ms;  /* how long one round trip may take; the owner's to change */
     bool had_notice;   /* a warning came since it was cleared: of a COMMIT it says that a standby was not waited for */
+    /* Questions that this connection's server has taken apart and planned, and knows by their number here. */
+    const char *known[POSTGRESQL_KNOWN];
+    size_t known_count;
+    size_t sent;                   /* questions of this pipeline ... */
+    size_t news[POSTGRESQL_KNOWN]; /* ... and before which one it was told of each that is new to it ... */
+    size_t old_count;              /* ... behind these */
 };
 
 void postgresql_link_init(struct postgresql_link *link, const char *place, const char *name);
@@ -61,6 +71,8 @@ void postgresql_add_number(struct postgresql_values *values, int64_t number);
 void postgresql_add_truth(struct postgresql_values *values, bool truth);
 /* An array of texts (NULL: ""), or of what is written like one. */
 void postgresql_add_texts(struct postgresql_values *values, const char *const *texts, size_t count);
+/* An array of bytea. */
+void postgresql_add_blobs(struct postgresql_values *values, const struct bytes *blobs, size_t count);
 /* Numbers as texts, for arrays. */
 const char *postgresql_number(struct arena *arena, int64_t number);
 
@@ -74,7 +86,8 @@ MUST_USE int postgresql_run(struct postgresql_link *link, const char *sql, struc
 
 /*
  * Several questions in one round trip: begin, send each, then gather, which calls fn with each result in their order.
- * The first that fails ends it; -1 with its fault.
+ * The first that fails ends it; -1 with its fault. The text of a question lives as long as the program: the server is
+ * told of one with values once a connection, and asked by its number from then on.
  */
 typedef void postgresql_result_fn(void *ctx, size_t at, PGresult *result);
 MUST_USE int postgresql_begin(struct postgresql_link *link, struct fault *fault);
@@ -94,6 +107,17 @@ static inline int64_t postgresql_number_at(PGresult *result, int row, int column
         number = number * 10 + (uint64_t)(*at - '0');
     }
     return (int64_t)(negative ? 0 - number : number);
+}
+
+/* The next number of an array that was answered ("{1,-2}"), of which *at is what is left; false: there is none. */
+static inline bool postgresql_next_number(const char **at, int64_t *number_r)
+{
+    *at += strspn(*at, "{,}");
+    if (**at == '\0') {
+        return false;
+    }
+    *number_r = strtoll(*at, (char **)(uintptr_t)at, 10);
+    return true;
 }
 
 static inline bool postgresql_truth_at(PGresult *result, int row, int column)

@@ -11,14 +11,19 @@
 
 /* ---- what all of them do ---- */
 
-int postgresql_op_send(struct postgresql *pg, struct store_op *op, size_t part, const char *sql,
-                       const struct postgresql_values *values, struct fault *fault)
+void postgresql_op_expect(struct postgresql *pg, struct postgresql_expected expected)
 {
     if (pg->expected_count == pg->expected_room) {
         pg->expected_room = pg->expected_room == 0 ? 64 : pg->expected_room * 2;
         pg->expected = expect_memory(realloc(pg->expected, pg->expected_room * sizeof *pg->expected));
     }
-    pg->expected[pg->expected_count++] = (struct postgresql_expected){op, part};
+    pg->expected[pg->expected_count++] = expected;
+}
+
+int postgresql_op_send(struct postgresql *pg, struct store_op *op, size_t part, const char *sql,
+                       const struct postgresql_values *values, struct fault *fault)
+{
+    postgresql_op_expect(pg, (struct postgresql_expected){.op = op, .part = part});
     return postgresql_send(&pg->writer, sql, values, fault);
 }
 
@@ -39,8 +44,21 @@ static struct postgresql_values new_values(struct postgresql *pg)
 
 /* ---- ADD_MESSAGE ---- */
 
-enum array { NUMBERS, STATES, UPSTREAMS, FOLDERS, RULES, FALLBACKS, TURNS, UNCERTAINS, DOUBTS, HANDEDS, DETAILS };
-#define ARRAYS 11
+enum array {
+    WHOSE,
+    NUMBERS,
+    STATES,
+    UPSTREAMS,
+    FOLDERS,
+    RULES,
+    FALLBACKS,
+    TURNS,
+    UNCERTAINS,
+    DOUBTS,
+    HANDEDS,
+    DETAILS
+};
+#define ARRAYS 12
 
 static void fill_row(struct arena *arena, const struct store_row *row, const char **arrays[ARRAYS], size_t at)
 {
@@ -57,17 +75,25 @@ static void fill_row(struct arena *arena, const struct store_row *row, const cha
     arrays[DETAILS][at] = expect_memory(arena_copy(arena, row->detail));
 }
 
-static void add_rows(struct postgresql_values *values, const struct store_add *add)
+void postgresql_op_rows(struct postgresql_values *values, struct store_op *const *ops, size_t count, bool whose)
 {
     const char **arrays[ARRAYS];
-    for (size_t i = 0; i < ARRAYS; i++) {
-        arrays[i] = expect_memory(arena_array(values->arena, add->count + 1, sizeof(char *)));
-    }
-    for (size_t i = 0; i < add->count; i++) {
-        fill_row(values->arena, &add->rows[i], arrays, i);
+    size_t rows = 0, at = 0;
+    for (size_t i = 0; i < count; i++) {
+        rows += ops[i]->add.count;
     }
     for (size_t i = 0; i < ARRAYS; i++) {
-        postgresql_add_texts(values, arrays[i], add->count);
+        arrays[i] = expect_memory(arena_array(values->arena, rows + 1, sizeof(char *)));
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *owner = postgresql_number(values->arena, (int64_t)i + 1);
+        for (size_t row = 0; row < ops[i]->add.count; row++) {
+            arrays[WHOSE][at] = owner;
+            fill_row(values->arena, &ops[i]->add.rows[row], arrays, at++);
+        }
+    }
+    for (size_t i = whose ? WHOSE : NUMBERS; i < ARRAYS; i++) {
+        postgresql_add_texts(values, arrays[i], rows);
     }
 }
 
@@ -92,7 +118,7 @@ static int send_add(struct postgresql *pg, struct store_op *op, struct fault *fa
     postgresql_add_number(&values, (int64_t)add->place.segment); /* of an upload */
     postgresql_add_number(&values, (int64_t)add->place.body_len);
     postgresql_add_number(&values, (int64_t)add->place.body_sum);
-    add_rows(&values, add);
+    postgresql_op_rows(&values, &op, 1, false);
     return postgresql_op_send(pg, op, 0,
                               "SELECT * FROM add_message($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
                               " $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)",
@@ -135,34 +161,48 @@ const struct postgresql_kind postgresql_add = {.send = send_add, .take = take_ad
 
 /* ---- HAND, FINISH, UNTOUCH ---- */
 
+enum key { KEYS, KEY_NUMBERS, DUES, TRIES, KEY_DOUBTS };
+#define KEY_ARRAYS 5
+
 static int send_hand(struct postgresql *pg, struct store_op *op, struct fault *fault)
 {
-    int result = 0;
+    const char **arrays[KEY_ARRAYS];
+    struct postgresql_values values = new_values(pg);
     op->run = pg->running;
-    for (size_t i = 0; result == 0 && i < op->hand.count; i++) {
-        const struct store_hand_key *key = &op->hand.keys[i];
-        struct postgresql_values values = new_values(pg);
-        postgresql_add_number(&values, (int64_t)op->run);
-        postgresql_add_number(&values, (int64_t)key->key.message);
-        postgresql_add_number(&values, key->key.number);
-        postgresql_add_number(&values, key->due);
-        postgresql_add_number(&values, key->attempts);
-        postgresql_add_text(&values, key->doubt == NULL ? "" : key->doubt);
-        result = postgresql_op_send(pg, op, i, "SELECT hand($1, $2, $3, $4, $5, $6)", &values, fault);
+    for (size_t i = 0; i < KEY_ARRAYS; i++) {
+        arrays[i] = expect_memory(arena_array(pg->arena, op->hand.count + 1, sizeof(char *)));
     }
-    return result;
+    for (size_t i = 0; i < op->hand.count; i++) {
+        const struct store_hand_key *key = &op->hand.keys[i];
+        arrays[KEYS][i] = postgresql_number(pg->arena, (int64_t)key->key.message);
+        arrays[KEY_NUMBERS][i] = postgresql_number(pg->arena, key->key.number);
+        arrays[DUES][i] = postgresql_number(pg->arena, key->due);
+        arrays[TRIES][i] = postgresql_number(pg->arena, key->attempts);
+        arrays[KEY_DOUBTS][i] = key->doubt;
+    }
+    postgresql_add_number(&values, (int64_t)op->run);
+    for (size_t i = 0; i < KEY_ARRAYS; i++) {
+        postgresql_add_texts(&values, arrays[i], op->hand.count);
+    }
+    return postgresql_op_send(pg, op, 0, "SELECT hand_all($1, $2, $3, $4, $5, $6)", &values, fault);
 }
 
+/* "{t,f}" */
 static void take_hand(struct postgresql *pg, struct store_op *op, size_t part, PGresult *result)
 {
+    const char *given = PQgetvalue(result, 0, 0);
     (void)pg;
-    op->hand.given[part] = postgresql_truth_at(result, 0, 0);
+    (void)part;
+    EXPECT(op->hand.count == 0 || strlen(given) == 2 * op->hand.count + 1);
+    for (size_t i = 0; i < op->hand.count; i++) {
+        op->hand.given[i] = given[1 + 2 * i] == 't';
+    }
 }
 
 const struct postgresql_kind postgresql_hand = {.send = send_hand, .take = take_hand};
 
 /* What was never handed out is of no run, and what is in nobody's hands stands as of run 0. */
-static int64_t run_of(const struct store_op *op)
+int64_t postgresql_op_run(const struct store_op *op)
 {
     return op->run == 0 ? -1 : (int64_t)op->run;
 }
@@ -195,9 +235,15 @@ static void add_finish(struct postgresql_values *values, const struct store_fini
 static int send_finish(struct postgresql *pg, struct store_op *op, struct fault *fault)
 {
     struct postgresql_values values = new_values(pg);
-    postgresql_add_number(&values, run_of(op));
+    postgresql_add_number(&values, postgresql_op_run(op));
     add_finish(&values, &op->finish, op->finish.note);
     return postgresql_op_send(pg, op, 0, op->finish.note == NULL ? FINISH_SQL : FINISH_NOTED_SQL, &values, fault);
+}
+
+void postgresql_op_lost(struct store_op *op)
+{
+    fault_set(&op->fault, FAULT_PERM, "not-in-hand", "spool", "delivery %u of message %llu is in other hands",
+              op->finish.key.number, (unsigned long long)op->finish.key.message);
 }
 
 /* Who finishes what is not in his hands (any more) is told so; nothing changes. */
@@ -206,8 +252,7 @@ static void take_finish(struct postgresql *pg, struct store_op *op, size_t part,
     (void)part;
     postgresql_op_count(pg, result);
     if (PQgetvalue(result, 0, 0)[0] != '\0') {
-        fault_set(&op->fault, FAULT_PERM, "not-in-hand", "spool", "delivery %u of message %llu is in other hands",
-                  op->finish.key.number, (unsigned long long)op->finish.key.message);
+        postgresql_op_lost(op);
     }
 }
 
@@ -257,7 +302,7 @@ static int run_redirecting(struct postgresql *pg, struct store_op *op, struct fa
     }
     store_finish_note(&op->finish, note);
     struct postgresql_values values = new_values(pg);
-    postgresql_add_number(&values, run_of(op));
+    postgresql_add_number(&values, postgresql_op_run(op));
     add_finish(&values, &op->finish, note);
     PGresult *result = postgresql_ask(&pg->writer, FINISH_NOTED_SQL, &values, false, fault);
     if (result == NULL) {
@@ -273,7 +318,7 @@ const struct postgresql_kind postgresql_redirecting = {.run = run_redirecting};
 static int send_untouch(struct postgresql *pg, struct store_op *op, struct fault *fault)
 {
     struct postgresql_values values = new_values(pg);
-    postgresql_add_number(&values, run_of(op));
+    postgresql_add_number(&values, postgresql_op_run(op));
     postgresql_add_number(&values, (int64_t)op->untouch.key.message);
     postgresql_add_number(&values, op->untouch.key.number);
     postgresql_add_truth(&values, op->untouch.uncertain);

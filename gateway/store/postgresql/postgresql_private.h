@@ -4,7 +4,8 @@
  * Three threads, each with a connection of its own: the lane of commit() (writer), that of claim(), body() and ask()
  * (reader), that of room() and chore() (tidier). Bodies on their way in have two more, beat() has one.
  *
- * Operations are functions of the database (schema_1.sql): a batch is one round trip, its COMMIT a second. Some need
+ * Operations are functions of the database (schema_1.sql), those of which there are many one function for all of them
+ * (postgresql_many.c): a batch is one round trip, its COMMIT a second. Some need
  * to see rows before they know what to do (operators' changes, other places): those have round trips of their own in
  * the same transaction.
  */
@@ -28,10 +29,19 @@ struct postgresql_change {
     int64_t waiting, held, dead, messages;
 };
 
-/* A result that is to come: of which operation, and the how manieth of it. */
+/* Operations of one kind that are asked together; of the batch's arena. */
+struct postgresql_many {
+    size_t kind; /* postgresql_many.c's */
+    struct store_op **ops;
+    size_t count;
+};
+#define POSTGRESQL_MANY 2 /* kinds */
+
+/* A result that is to come: of which operation, and the how manieth of it; or of which operations. */
 struct postgresql_expected {
     struct store_op *op; /* NULL: none */
     size_t part;
+    struct postgresql_many *many; /* or NULL */
 };
 
 /* The piece of a body that was read last. */
@@ -56,6 +66,7 @@ struct postgresql {
     struct arena *arena;          /* of a batch's values */
     struct postgresql_expected *expected;
     size_t expected_count, expected_room;
+    struct postgresql_many *many[POSTGRESQL_MANY]; /* what was not sent yet; or NULL */
     struct postgresql_change change;
     struct store_counts counts;
 
@@ -95,6 +106,14 @@ extern const struct postgresql_kind postgresql_add, postgresql_hand, postgresql_
 /* Sends a question of the operation's, whose answer is expected. */
 MUST_USE int postgresql_op_send(struct postgresql *pg, struct store_op *op, size_t part, const char *sql,
                                 const struct postgresql_values *values, struct fault *fault);
+/* The next answer is one to this. */
+void postgresql_op_expect(struct postgresql *pg, struct postgresql_expected expected);
+/* Adds the deliveries of these messages, as arrays; whose: the first one says to which message each belongs, from 1. */
+void postgresql_op_rows(struct postgresql_values *values, struct store_op *const *ops, size_t count, bool whose);
+/* In which run a FINISH or UNTOUCH is asked. */
+MUST_USE int64_t postgresql_op_run(const struct store_op *op);
+/* A FINISH of what is in other hands. */
+void postgresql_op_lost(struct store_op *op);
 /* Adds the columns "waiting", "held", "dead" and "messages" to what the batch changes. */
 void postgresql_op_count(struct postgresql *pg, PGresult *result);
 
@@ -105,6 +124,14 @@ void postgresql_op_count(struct postgresql *pg, PGresult *result);
 #define POSTGRESQL_NOTE(message, number, words)                                                                        \
     "coalesce((SELECT n.text || '; ' FROM note n WHERE n.message = " message " AND n.number = " number                 \
     " AND n.at_ms = now_ms()), '') || " words "::text"
+
+/* ---- postgresql_many.c ---- */
+
+/* Whether it is sent with others of its kind, by the next postgresql_many_send(); most: of so many. */
+MUST_USE bool postgresql_many_add(struct postgresql *pg, struct store_op *op, size_t most);
+MUST_USE bool postgresql_many_waits(const struct postgresql *pg);
+MUST_USE int postgresql_many_send(struct postgresql *pg, struct fault *fault);
+void postgresql_many_take(struct postgresql *pg, struct postgresql_many *many, PGresult *result);
 
 /* ---- postgresql_batch.c ---- */
 
