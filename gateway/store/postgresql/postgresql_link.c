@@ -391,7 +391,8 @@ static const char *name_of(size_t at, char name[16])
     return name;
 }
 
-/* The number by which the server knows it, once it was told; POSTGRESQL_KNOWN: it is told no more of them. -1 with a fault. */
+/* The number by which the server knows it, once it was told; POSTGRESQL_KNOWN: it is told no more of them. -1 with a
+ * fault. */
 static ptrdiff_t tell_question(struct postgresql_link *link, const char *sql, struct fault *fault)
 {
     char name[16];

@@ -110,7 +110,7 @@ static inline int64_t postgresql_number_at(PGresult *result, int row, int column
 }
 
 /* The next number of an array that was answered ("{1,-2}"), of which *at is what is left; false: there is none. */
-static inline bool postgresql_next_number(const char **at, int64_t *number_r)
+MUST_USE static inline bool postgresql_next_number(const char **at, int64_t *number_r)
 {
     *at += strspn(*at, "{,}");
     if (**at == '\0') {

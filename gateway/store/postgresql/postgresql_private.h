@@ -140,8 +140,8 @@ enum store_verdict postgresql_resolve(struct store *store, struct store_batch *b
 
 /* ---- postgresql_node.c ---- */
 
-/* Whether history was lost with the server before (follow in schema_5.sql); then all that waits is in doubt, and no node
- * may go on without beginning anew. -1. */
+/* Whether history was lost with the server before (follow in schema_5.sql): 1, and all that waits is in doubt, and no
+ * node may go on without beginning anew; 0; or -1 with a fault. */
 MUST_USE int postgresql_node_follow(struct postgresql *pg, struct postgresql_link *link, struct fault *fault);
 /* Begins as a node, and takes over what earlier starts of it left. */
 MUST_USE int postgresql_node_join(struct postgresql *pg, struct fault *fault);
