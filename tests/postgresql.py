@@ -99,6 +99,14 @@ class Server:
     def promote(self):
         self.sql("SELECT pg_promote(false)", "postgres")
 
+    def hears(self):
+        """Whether a standby still gets something from a primary."""
+        return self.sql("SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'", "postgres") != [["0"]]
+
+    def received(self):
+        """How far a standby has what the primary wrote, in bytes."""
+        return int(self.sql("SELECT pg_last_wal_receive_lsn() - '0/0'", "postgres")[0][0])
+
     def become(self):
         if self.user is not None:
             os.setgroups([])

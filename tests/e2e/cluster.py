@@ -51,6 +51,17 @@ def quorum(world, primary, **options):
     return [primary, *standbys]
 
 
+def promote(standbys, waits=QUORUM):
+    """Of two standbys whose primary has gone, the one that has received more is promoted, and the other follows it: where the primary waited for any one of
+    them, only that one has all that was acknowledged, and it cannot follow one that has less. (The new primary, the other.)"""
+    wait(lambda: not any(standby.hears() for standby in standbys), "standbys that hear nothing more")
+    other, best = sorted(standbys, key=lambda standby: standby.received())
+    best.set(waits)
+    best.promote()
+    other.follow(best)
+    return best, other
+
+
 def names(node):
     """The nodes that this one knows."""
     status, out, _ = node.run("status", "--json")

@@ -5,7 +5,7 @@ import time
 
 import postgresql
 from apart import Apart, behind
-from cluster import QUORUM, Ledger, accepts, balance, cluster, quorum, slow
+from cluster import QUORUM, Ledger, accepts, balance, cluster, promote, quorum, slow
 from fake_imap import FakeImap
 from harness import message, stretch, wait
 
@@ -20,15 +20,13 @@ def promote_under_load(world, count):
     """kill -9 of the primary under load, and a standby is promoted: (the new primary, the IMAP server, the nodes, the ledger, seconds until so many more were
     taken)."""
     imap = FakeImap(world)
-    (primary, second, third), place = with_standbys(world)
+    (primary, *standbys), place = with_standbys(world)
     _, nodes = cluster(world, imap, 2, connection=place)
     ledger = Ledger(nodes)
     ledger.more(40)
     primary.kill()
-    second.set(QUORUM)
-    second.promote()
     began, before = time.monotonic(), len(ledger.sent)
-    third.follow(second)
+    second, _ = promote(standbys)
     wait(lambda: len(ledger.sent) >= before + count, "mail that is taken again")
     return second, imap, nodes, ledger, time.monotonic() - began
 
@@ -73,6 +71,8 @@ def test_an_old_primary_that_lives(world):
     _, nodes = cluster(world, imap, 2, connection=place)
     nodes[0].send(message("before"))
     wait(lambda: len(imap.messages()) == 1, "filed message")
+    third.set("primary_conninfo = ''")
+    wait(lambda: not third.hears() and second.received() >= third.received(), "a standby that has all that the other one has")
     second.set(QUORUM)
     second.promote()
     third.follow(second)
