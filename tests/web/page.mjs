@@ -248,7 +248,7 @@ const tests = {
       }, next);
     }
     await page.getByLabel("Find in the queue").fill("nothing like this");
-    await page.getByText("Nothing here").waitFor();
+    await page.getByText("No delivery fits what is chosen above.").waitFor();
     await page.context().close();
   },
 

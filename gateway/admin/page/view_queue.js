@@ -94,6 +94,7 @@ function draw(rows) {
   say(list.number, rows.length ? counted(fitting.length, rows.length, rows.length === LIMIT ? "shown; there may be more" : "deliveries") : "");
   keep(list.body, fitting, (row) => row.id, make, update);
   list.empty.hidden = list.body.children.length > 0;
+  say(list.empty, state.value || upstream.value || search.value ? "No delivery fits what is chosen above." : "No delivery is open: nothing waits, is held or is a dead letter.");
   for (const id of chosen) if (!rows.some((row) => row.id === id)) chosen.delete(id);
   drawBar();
 }
@@ -133,7 +134,7 @@ export default {
       if (everything.checked) all.filter(isShown).filter((row) => OPEN.has(row.state)).forEach((row) => chosen.add(row.id));
       draw(all);
     } });
-    list = Object.assign(table("Deliveries", [["-Choose"], ["State", "", (row) => row.state], ["Message", "", (row) => row.received_ms], ["From and to", "", (row) => row.from], ["Where the message goes, and why it waits", "", (row) => `${row.upstream} ${row.folder}`], ["-Actions"]]), { empty: h("p", { class: "empty" }, "Nothing here: all mail has been delivered."), number: h("span", { class: "muted", role: "status" }) });
+    list = Object.assign(table("Deliveries", [["-Choose"], ["State", "", (row) => row.state], ["Message", "", (row) => row.received_ms], ["From and to", "", (row) => row.from], ["Where the message goes, and why it waits", "", (row) => `${row.upstream} ${row.folder}`], ["-Actions"]]), { empty: h("p", { class: "empty" }), number: h("span", { class: "muted", role: "status" }) });
     list.sorting = filters.get("sort");
     list.onsort = () => (keepAll(), draw(all));
     list.element.querySelector("th").replaceChildren(everything, h("span", { class: "unseen" }, "Choose"));

@@ -87,7 +87,7 @@ function story(message) {
   return [h("section", { class: "card", "aria-label": "Message" }, h("header", {}, h("h2", { class: "mono" }, message.id), h("span", { class: "space" }), mayOperate() && h("a", { href: `#/tester/${encodeURIComponent(message.id)}` }, "Try it with the rules")),
     h("div", { class: "pad" }, facts([["received", moment(message.received_ms)], ["by", `${client.listener ?? "?"}, from ${client.address ?? "?"}${client.helo ? ` (${client.helo})` : ""}, ${client.protocol ?? "SMTP"}, ${tls}`],
       ["user", client.user], ["from", envelope.from || "<>"], ["to", (envelope.to ?? []).map((one) => one.address ?? one).join(", ")], ["subject", envelope.subject], ["Message-ID", envelope.message_id], ["rules that acted", (envelope.rules ?? []).join(", ")], ["size", bytes(message.size)]]))),
-    mayOperate() && message.open > 0 && preview(message), mayOperate() && tree(message), ...(message.deliveries ?? []).map(delivery), !message.deliveries?.length && h("p", { class: "empty" }, "The rules asked for no delivery: it was discarded.")];
+    mayOperate() && message.open > 0 && preview(message), mayOperate() && tree(message), ...(message.deliveries ?? []).map(delivery), !message.deliveries?.length && h("p", { class: "empty" }, "The rules asked for no delivery: the message was discarded.")];
 }
 
 /** A message that was refused is no message of the queue. */
