@@ -145,7 +145,8 @@ struct imapc_result {
     size_t reached; /* of an append with a fault: so many messages, from the first, may have reached the server whole */
     bool doubtful;  /* of a refused append: the server may have kept them all the same */
     bool bare;      /* of a doubtful one: it may be for the keywords, without which the message is to go again */
-    bool ended;     /* the connection ended during the task */
+    bool ended;     /* the connection ended during the task ... */
+    bool ours;      /* ... by ourselves: a body that cannot be read, a lease that ran out, the program's end */
     bool paused;    /* of a search: it is not over, and the engine may be given an append: imapc_engine_resume() */
     struct doubt_mark mark; /* of an append: known before its first octet; of a search: when it began */
     struct doubt_mark next; /* of an append: what is known behind it */

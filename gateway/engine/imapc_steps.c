@@ -123,6 +123,7 @@ void imapc_end(struct imapc_engine *engine)
                                                    .account = engine->account,
                                                    .reached = reached,
                                                    .ended = true,
+                                                   .ours = fault->class == FAULT_LOCAL,
                                                    .sight = DOUBT_SIGHT_FAILED};
             fault_set(&engine->result.fault, uncertain ? FAULT_UNCERTAIN : fault->class, fault->code, fault->where,
                       "%s", fault->text);

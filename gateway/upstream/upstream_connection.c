@@ -360,7 +360,8 @@ static void end_connection(struct upstream_connection *connection, const struct 
     struct fault fault = *request->fault;
     why.fault = &fault;
     if (connection->paused != NULL) {
-        struct imapc_result lost = {.fault = fault, .ended = true, .sight = DOUBT_SIGHT_FAILED};
+        struct imapc_result lost = {
+            .fault = fault, .ended = true, .ours = fault.class == FAULT_LOCAL, .sight = DOUBT_SIGHT_FAILED};
         fault_set(&lost.fault, FAULT_TEMP, "connection-lost", "look", "the connection closed during a look");
         upstream_task_finish(connection->pool, &connection->paused, &lost, false,
                              upstream_place_print(connection->pool, connection->place));

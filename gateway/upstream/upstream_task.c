@@ -231,10 +231,7 @@ static bool may_be_kept(const struct upstream_pool *pool, const struct upstream_
  */
 static bool is_cut_off(const struct imapc_result *result)
 {
-    struct bytes code = bytes_of(result->fault.code);
-    bool is_ours = result->fault.class == FAULT_LOCAL || bytes_is(code, UPSTREAM_LEASE) || /* behind the last octet: */
-                   bytes_is(code, UPSTREAM_SHUTDOWN);
-    return result->ended && !result->account && !is_ours;
+    return result->ended && !result->ours && !result->account;
 }
 
 /* Those of the task that may lie there are in doubt from here on; after a batch, each of its messages goes alone. */

@@ -17,12 +17,20 @@ struct player {
     struct buf sent; /* since the last forget() */
     bool has_result;
     struct fault fault;
+    struct imapc_result result;
+    bool is_second_damaged; /* the second message's body cannot be read */
 };
 
 static void give_body(struct player *player, const struct imapc_request *request)
 {
     uint8_t body[16384];
     size_t len = request->len < sizeof body ? request->len : sizeof body;
+    if (player->is_second_damaged && request->message == 1) {
+        struct fault fault = FAULT_INIT;
+        fault_set(&fault, FAULT_LOCAL, "damaged", "read", "the stored body is damaged");
+        imapc_engine_body(player->engine, 0, bytes_at(body, 0), &fault);
+        return;
+    }
     memset(body, 'b', len);
     imapc_engine_body(player->engine, 0, bytes_at(body, len), NULL);
 }
@@ -43,6 +51,7 @@ static void run(struct player *player)
         } else if (want == IMAPC_WANT_RESULT) {
             player->has_result = true;
             player->fault = request.result->fault;
+            player->result = *request.result;
         } else if (!moved) {
             return;
         }
@@ -140,11 +149,43 @@ static void refused_within_a_literal(void **state)
     done(&player);
 }
 
+/* Behind a whole message the outcome is uncertain, whoever ended the connection; whose end it was is told beside. */
+static void whose_end_it_was(void **state)
+{
+    (void)state;
+    struct fault cut = FAULT_INIT, reset = FAULT_INIT;
+    fault_set(&cut, FAULT_LOCAL, "any", "pool", "cut off");
+    fault_set(&reset, FAULT_TEMP, "econnreset", "net", "connection reset");
+    const struct {
+        bool is_damaged;
+        const struct fault *lost;
+        bool ours;
+    } ends[] = {{true, NULL, true}, {false, &cut, true}, {false, &reset, false}, {false, NULL, false}};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        struct player player;
+        struct imapc_message messages[2] = {{.size = 20}, {.size = 300}};
+        log_in(&player, "LITERAL+");
+        player.is_second_damaged = ends[i].is_damaged;
+        imapc_engine_append(player.engine, 0, "INBOX", messages, 2);
+        run(&player);
+        if (!ends[i].is_damaged) {
+            imapc_engine_lost(player.engine, ends[i].lost);
+            run(&player);
+        }
+        assert_true(player.has_result && player.result.ended);
+        assert_int_equal(player.fault.class, FAULT_UNCERTAIN);
+        assert_int_equal(player.result.reached, ends[i].is_damaged ? 1 : 2);
+        assert_int_equal(player.result.ours, ends[i].ours);
+        done(&player);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refused_where_plus_was_due),
         cmocka_unit_test(refused_within_a_literal),
+        cmocka_unit_test(whose_end_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -420,22 +420,22 @@ static void test_whose_end_it_is(void **state)
     static const struct {
         enum fault_class class;
         const char *code;
-        bool killed;
+        bool ours, killed;
     } ends[] = {
-        {FAULT_UNCERTAIN, "connection-lost", true},
-        {FAULT_TEMP, "connection-lost", true},
-        {FAULT_TEMP, "timeout", true},
-        {FAULT_LOCAL, "corrupt", false},
-        {FAULT_LOCAL, UPSTREAM_SHUTDOWN, false},
-        {FAULT_UNCERTAIN, UPSTREAM_SHUTDOWN, false},
-        {FAULT_TEMP, UPSTREAM_LEASE, false},
-        {FAULT_UNCERTAIN, UPSTREAM_LEASE, false},
+        {FAULT_UNCERTAIN, "connection-lost", false, true},
+        {FAULT_TEMP, "connection-lost", false, true},
+        {FAULT_TEMP, "timeout", false, true},
+        {FAULT_LOCAL, "damaged", true, false},
+        {FAULT_UNCERTAIN, "damaged", true, false},
+        {FAULT_UNCERTAIN, UPSTREAM_SHUTDOWN, true, false},
+        {FAULT_UNCERTAIN, UPSTREAM_LEASE, true, false},
     };
     (void)state;
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         struct imapc_result result = failed(ends[i].class, ends[i].code);
         result.reached = ends[i].class == FAULT_UNCERTAIN ? 1 : 0;
         result.ended = result.sent = true;
+        result.ours = ends[i].ours;
         begin(NULL);
         submit("A", 100, false);
         finish(take(), result);
