@@ -104,6 +104,16 @@ void admin_answer_error(struct admin_request *request, unsigned status, const ch
     admin_answer_json(request, status, json_pack("{s:{s:s,s:o}}", "error", "code", code, "message", message));
 }
 
+void admin_answer_choice(struct admin_request *request, const char *key, const char *const *first, size_t row,
+                         size_t count)
+{
+    struct buf names;
+    buf_init(&names, 200);
+    buf_append_choices(&names, first, row, count);
+    admin_answer_error(request, 400, key, "\"%s\" must be %s", key, buf_text(&names));
+    buf_done(&names);
+}
+
 void admin_answer_fault(struct admin_request *request, const struct fault *fault)
 {
     unsigned status = fault->class == FAULT_LOCAL ? 503 : 409;

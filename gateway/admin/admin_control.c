@@ -22,17 +22,6 @@ void admin_get_log(struct admin_request *request)
     admin_answer_json(request, 200, levels(request->admin));
 }
 
-static void refuse_level(struct admin_request *request)
-{
-    struct buf names;
-    buf_init(&names, 100);
-    for (unsigned i = 0; i < LOG_LEVELS; i++) {
-        buf_append_choice(&names, i, LOG_LEVELS, log_level_name((enum log_level)i));
-    }
-    admin_answer_error(request, 400, "level", "\"level\" must be %s", buf_text(&names));
-    buf_done(&names);
-}
-
 /* {"area": "smtp", "level": "debug"}; without an area, all of them. */
 void admin_post_log(struct admin_request *request)
 {
@@ -51,7 +40,7 @@ void admin_post_log(struct admin_request *request)
         }
     }
     if (level < 0) {
-        refuse_level(request);
+        admin_answer_choice(request, "level", log_level_words, sizeof log_level_words[0], LOG_LEVELS);
     } else if (found < 0) {
         admin_answer_error(request, 404, "unknown", "the log has no area \"%s\"", area);
     } else {

@@ -318,13 +318,7 @@ void admin_get_figures(struct admin_request *request)
         }
     }
     if (range == NULL) {
-        struct buf choice;
-        buf_init(&choice, 100);
-        for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
-            buf_append_choice(&choice, i, sizeof ranges / sizeof ranges[0], ranges[i].name);
-        }
-        admin_answer_error(request, 400, "range", "\"range\" must be %s", buf_text(&choice));
-        buf_done(&choice);
+        admin_answer_choice(request, "range", &ranges[0].name, sizeof ranges[0], sizeof ranges / sizeof ranges[0]);
         return;
     }
     /* Steps begin at whole hours and ten minutes, so that a point stays the same as long as it is shown. */

@@ -77,6 +77,9 @@ json_t *admin_moment(int64_t time_ms);
 /* {"error": {"code": …, "message": …}} */
 void admin_answer_error(struct admin_request *request, unsigned status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* 400 for a value of what the request calls `key`: it must be one of the table's names, see buf_append_choices(). */
+void admin_answer_choice(struct admin_request *request, const char *key, const char *const *first, size_t row,
+                         size_t count);
 /* 503 for our own trouble, 404 for "unknown", else 409. */
 void admin_answer_fault(struct admin_request *request, const struct fault *fault);
 /* Data is copied. */

@@ -395,17 +395,6 @@ static const struct {
 };
 #define VERBS (sizeof verbs / sizeof verbs[0])
 
-static void refuse_verb(struct admin_request *request)
-{
-    struct buf names;
-    buf_init(&names, 200);
-    for (size_t i = 0; i < VERBS; i++) {
-        buf_append_choice(&names, i, VERBS, verbs[i].name);
-    }
-    admin_answer_error(request, 400, "verb", "\"verb\" must be %s", buf_text(&names));
-    buf_done(&names);
-}
-
 void admin_post_queue(struct admin_request *request)
 {
     json_t *body = admin_body(request);
@@ -420,7 +409,7 @@ void admin_post_queue(struct admin_request *request)
     if (at < VERBS) {
         verbs[at].run(request, body, verb);
     } else {
-        refuse_verb(request);
+        admin_answer_choice(request, "verb", &verbs[0].name, sizeof verbs[0], VERBS);
     }
     json_decref(body);
 }

@@ -109,6 +109,17 @@ int buf_append_choice(struct buf *buf, size_t at, size_t count, const char *word
     return buf_printf(buf, "%s%s", at == 0 ? "" : at + 1 < count ? ", " : " or ", word);
 }
 
+int buf_append_choices(struct buf *buf, const char *const *first, size_t row, size_t count)
+{
+    int result = 0;
+    for (size_t i = 0; i < count && result == 0; i++) {
+        const char *word;
+        memcpy(&word, (const char *)first + i * row, sizeof word);
+        result = buf_append_choice(buf, i, count, word);
+    }
+    return result;
+}
+
 int buf_vprintf(struct buf *buf, const char *format, va_list args)
 {
     va_list again;

@@ -46,6 +46,9 @@ STICKS_TO_BUF int buf_append_octet(struct buf *buf, uint8_t octet);
 STICKS_TO_BUF int buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The at-th of `count` words of a list for people, who choose one: "a", then ", b", and " or c" as the last. */
 STICKS_TO_BUF int buf_append_choice(struct buf *buf, size_t at, size_t count, const char *word);
+/* All of them, of a table that has each as a member of its rows: `first` is that of the first row, the next ones follow
+ * at each `row` octets. */
+STICKS_TO_BUF int buf_append_choices(struct buf *buf, const char *const *first, size_t row, size_t count);
 STICKS_TO_BUF int buf_vprintf(struct buf *buf, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
 /* Drops len octets at the head; len must not be more than buf->len. */

@@ -12,23 +12,22 @@
 
 #define LOG_FIELDS_MAX 40 /* of one event; further ones are left out */
 
-static const char *const level_names[] = {
+const char *const log_level_words[LOG_LEVELS + 1] = {
     [LOG_LEVEL_DEBUG] = "debug",
     [LOG_LEVEL_INFO] = "info",
     [LOG_LEVEL_WARNING] = "warning",
     [LOG_LEVEL_ERROR] = "error",
 };
-_Static_assert(sizeof level_names / sizeof level_names[0] == LOG_LEVELS, "a name for each level");
 
 const char *log_level_name(enum log_level level)
 {
-    return level_names[level];
+    return log_level_words[level];
 }
 
 int log_level_of(const char *name)
 {
     for (int i = 0; i < LOG_LEVELS; i++) {
-        if (strcmp(name, level_names[i]) == 0) {
+        if (strcmp(name, log_level_words[i]) == 0) {
             return i;
         }
     }

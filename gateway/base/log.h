@@ -17,6 +17,8 @@
 #include "base/trace.h"
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR, LOG_LEVELS };
+/* As configuration and API write them; NULL ends the list. */
+extern const char *const log_level_words[LOG_LEVELS + 1];
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /* A value longer than this is cut and ends in "...": one event is one bounded line. */

@@ -268,11 +268,17 @@ static const struct {
 
 #define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
 
-/* "a, b or c" of a table whose rows begin with a name. */
-#define APPEND_NAMES(out, rows)                                                                                        \
-    for (size_t i_ = 0; i_ < COUNT(rows); i_++) {                                                                      \
-        buf_append_choice(out, i_, COUNT(rows), (rows)[i_].name);                                                      \
-    }
+/* "WHAT a, b or c", of a table's names. */
+static int refuse_choice(const struct cli_command *command, const char *what, const char *const *first, size_t row,
+                         size_t count)
+{
+    struct buf names;
+    buf_init(&names, 200);
+    buf_append_choices(&names, first, row, count);
+    int exit_code = cli_usage_error(command, "%s %s", what, buf_text(&names));
+    buf_done(&names);
+    return exit_code;
+}
 
 static int print_kind(const struct cli_command *command, const char *kind, const char *file)
 {
@@ -281,12 +287,7 @@ static int print_kind(const struct cli_command *command, const char *kind, const
             return kinds[i].words(file);
         }
     }
-    struct buf names;
-    buf_init(&names, 200);
-    APPEND_NAMES(&names, kinds);
-    int exit_code = cli_usage_error(command, "--words takes %s", buf_text(&names));
-    buf_done(&names);
-    return exit_code;
+    return refuse_choice(command, "--words takes", &kinds[0].name, sizeof kinds[0], COUNT(kinds));
 }
 
 static int print_script(const struct cli_command *commands, const struct cli_command *command, const char *shell)
@@ -297,12 +298,7 @@ static int print_script(const struct cli_command *commands, const struct cli_com
             return EX_OK;
         }
     }
-    struct buf names;
-    buf_init(&names, 200);
-    APPEND_NAMES(&names, shells);
-    int exit_code = cli_usage_error(command, "name the shell: %s", buf_text(&names));
-    buf_done(&names);
-    return exit_code;
+    return refuse_choice(command, "name the shell:", &shells[0].name, sizeof shells[0], COUNT(shells));
 }
 
 int cmd_completion(const struct cli_command *commands, const struct cli_command *command, int argc, char **argv)

@@ -11,10 +11,6 @@ static const char *const log_formats[] = {
     [CONFIG_LOG_JSON] = "json",
     [CONFIG_LOG_FORMATS] = NULL,
 };
-static const char *const log_levels[] = {
-    [LOG_LEVEL_DEBUG] = "debug", [LOG_LEVEL_INFO] = "info", [LOG_LEVEL_WARNING] = "warning",
-    [LOG_LEVEL_ERROR] = "error", [LOG_LEVELS] = NULL,
-};
 static const char *const sandboxes[] = {
     [CONFIG_SANDBOX_AUTO] = "auto",
     [CONFIG_SANDBOX_REQUIRED] = "required",
@@ -377,7 +373,7 @@ static const struct config_table probe_table = {probe_keys, 0};
 static const struct config_key log_keys[] = {
     {"format", WORD(config, log_format, log_formats), .fallback = "auto",
      .help = "how events are written; auto: as text on a terminal, else as JSON"},
-    {"level", WORD(config, log_level, log_levels), .fallback = "info",
+    {"level", WORD(config, log_level, log_level_words), .fallback = "info",
      .help = "events below this level are not written"},
     END,
 };

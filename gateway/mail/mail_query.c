@@ -5,9 +5,9 @@
  */
 #include "mail/mail_query.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/units.h"
 #include "mail/mail_fold.h"
 
@@ -42,14 +42,6 @@ static const char *const states[] = {
 
 /* Octets of a list of all states, or of all fields. */
 #define LIST_MAX 300
-
-/* The next of the words of a list for people; last: "and" or "or" before the last of them, else NULL. */
-static void list_word(char list[LIST_MAX], const char *word, const char *last)
-{
-    size_t len = strlen(list);
-    const char *between = len == 0 ? "" : last == NULL ? ", " : " ";
-    snprintf(list + len, LIST_MAX - len, "%s%s%s%s", between, last == NULL ? "" : last, last == NULL ? "" : " ", word);
-}
 
 /* ---- times ---- */
 
@@ -167,13 +159,13 @@ static int find_field(struct bytes name)
 
 static void refuse_field(struct bytes name, struct fault *fault)
 {
-    char list[LIST_MAX] = "";
-    for (size_t i = 0; i < FIELDS; i++) {
-        list_word(list, fields[i].name, i + 1 < FIELDS ? NULL : "or");
-    }
+    struct buf list;
+    buf_init(&list, LIST_MAX);
+    buf_append_choices(&list, &fields[0].name, sizeof fields[0], FIELDS);
     fault_set(fault, FAULT_PERM, "usage", "query",
               "there is no search field \"%.*s:\"; the fields are %s; to find a word with a colon write subject:\"…\"",
-              (int)(name.len > 100 ? 100 : name.len), (const char *)name.ptr, list);
+              (int)(name.len > 100 ? 100 : name.len), (const char *)name.ptr, buf_text(&list));
+    buf_done(&list);
 }
 
 const char *mail_query_state_at(size_t index)
@@ -193,12 +185,12 @@ static bool is_state(struct bytes word)
 
 static void refuse_state(struct bytes word, struct fault *fault)
 {
-    char list[LIST_MAX] = "";
-    for (size_t i = 0; i < STATES; i++) {
-        list_word(list, states[i], i + 1 < STATES ? NULL : "and");
-    }
-    fault_set(fault, FAULT_PERM, "usage", "query", "\"%.*s\" is not a state; the states are %s",
-              (int)(word.len > 100 ? 100 : word.len), (const char *)word.ptr, list);
+    struct buf list;
+    buf_init(&list, LIST_MAX);
+    buf_append_choices(&list, states, sizeof states[0], STATES);
+    fault_set(fault, FAULT_PERM, "usage", "query", "\"%.*s\" is not a state; a state is %s",
+              (int)(word.len > 100 ? 100 : word.len), (const char *)word.ptr, buf_text(&list));
+    buf_done(&list);
 }
 
 static int check_states(const char *text, struct fault *fault)

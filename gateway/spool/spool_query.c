@@ -44,9 +44,7 @@ static const struct choice {
 
 void spool_select_names(struct buf *out)
 {
-    for (size_t i = 0; i < CHOICES; i++) {
-        buf_append_choice(out, i, CHOICES, choices[i].name);
-    }
+    buf_append_choices(out, &choices[0].name, sizeof choices[0], CHOICES);
 }
 
 static json_t *json_of_choice(const struct store_select *select, const struct choice *choice)

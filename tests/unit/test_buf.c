@@ -80,13 +80,32 @@ static void lists_what_people_choose_from(void **state)
     }
 }
 
+static void lists_the_names_of_a_table(void **state)
+{
+    static const struct {
+        int value;
+        const char *name;
+    } rows[] = {{1, "a"}, {2, "b"}, {3, "c"}};
+    struct buf buf;
+    (void)state;
+    buf_init(&buf, 9);
+    assert_int_equal(buf_append_choices(&buf, &rows[0].name, sizeof rows[0], 3), 0);
+    assert_string_equal(buf_text(&buf), "a, b or c");
+    buf_clear(&buf);
+    assert_int_equal(buf_append_choices(&buf, &rows[0].name, sizeof rows[0], 0), 0);
+    assert_int_equal(buf.len, 0);
+    buf_append_text(&buf, "12345678");
+    assert_int_equal(buf_append_choices(&buf, &rows[0].name, sizeof rows[0], 3), -1);
+    assert_true(buf.full);
+    buf_done(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuses_above_the_maximum),
-        cmocka_unit_test(moves_like_a_queue),
-        cmocka_unit_test(reserves_and_prints),
-        cmocka_unit_test(lists_what_people_choose_from),
+        cmocka_unit_test(refuses_above_the_maximum),  cmocka_unit_test(moves_like_a_queue),
+        cmocka_unit_test(reserves_and_prints),        cmocka_unit_test(lists_what_people_choose_from),
+        cmocka_unit_test(lists_the_names_of_a_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

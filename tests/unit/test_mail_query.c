@@ -268,8 +268,7 @@ static void test_refused(void **state)
         {"colour:red", "there is no search field \"colour:\"; the fields are subject, from, to, state, since, until, "
                        "upstream, folder, rule, client, listener, user, id or message-id; to find"},
         {"state:wating",
-         "\"wating\" is not a state; the states are waiting, held, dead, filed, dropped, moved, discarded and "
-         "refused"},
+         "\"wating\" is not a state; a state is waiting, held, dead, filed, dropped, moved, discarded or refused"},
         {"since:soon", "\"soon\" is not a time: write 2h"},
         {"since:2026-13-01", "is not a time"},
         {"subject:", "the word after the colon is missing"},
