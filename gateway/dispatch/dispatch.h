@@ -33,7 +33,8 @@ void dispatch_plan_apply(struct dispatch_plan **plan);
 void dispatch_plan_free(struct dispatch_plan **plan); /* not applied; sets *plan to NULL; NULL is fine */
 
 /* fn hears of each delivery ("<message id>.<number>"; mailbox: "upstream/folder", UTF-8) when what became of an attempt
- * has been settled. For one listener, before the start. */
+ * has been settled; what was not filed, and could not be settled, is SPOOL_DEFERRED. For one listener, before the
+ * start. */
 typedef void dispatch_outcome_fn(void *ctx, const char *delivery, const char *mailbox, enum spool_outcome_kind kind,
                                  const struct fault *fault);
 void dispatch_set_watcher(struct dispatch *dispatch, dispatch_outcome_fn *fn, void *ctx);

@@ -347,8 +347,11 @@ static void on_settled(void *ctx, const struct fault *fault)
     struct dispatch_upstream *upstream = attempt->upstream;
     tell(attempt, fault);
     if (upstream->dispatch->watcher != NULL) {
-        upstream->dispatch->watcher(upstream->dispatch->watcher_ctx, attempt->append.id, attempt->mailbox,
-                                    attempt->result.kind, &attempt->outcome.fault);
+        /* What is filed lies there. Anything else is final only when the spool has it: another attempt follows. */
+        enum spool_outcome_kind kind =
+            fault == NULL || attempt->result.kind == SPOOL_FILED ? attempt->result.kind : SPOOL_DEFERRED;
+        upstream->dispatch->watcher(upstream->dispatch->watcher_ctx, attempt->append.id, attempt->mailbox, kind,
+                                    &attempt->outcome.fault);
     }
     if (attempt->remains) {
         dispatch_look_again(upstream);

@@ -98,5 +98,7 @@ void dispatch_tell_unsettled(struct dispatch_upstream *upstream, const struct di
               LOG_STR("folder", outcome->folder != NULL ? outcome->folder : item->delivery.folder),
               LOG_STR("outcome", outcomes[outcome->kind]), LOG_INT("uidvalidity", outcome->uidvalidity),
               LOG_INT("uid", outcome->uid), LOG_STR("error.code", fault->code), LOG_STR("error.message", fault->text),
-              LOG_STR("note", fault_is_set(&outcome->fault) ? outcome->fault.text : outcome->note));
+              LOG_STR("reason", fault_is_set(&outcome->fault) ? outcome->fault.text : outcome->note),
+              LOG_STR("note", "nothing is to be done: the delivery is looked for on its server before it is sent "
+                              "again, here or by another node"));
 }
