@@ -3,7 +3,11 @@ import os
 import shutil
 import subprocess
 
+from cluster import Ledger, balance, cluster, slow
+from fake_imap import FakeImap
 from harness import Process, Skip, wait
+
+CONNECTIONS = 4
 
 
 class Apart:
@@ -70,3 +74,28 @@ def behind(node, network, imap, database, cable):
     node.upstream["insecure"] = True
     node.configuration["spool"]["postgresql"].update(
         {"connection": f"host={network.here['db']} port={database.port} dbname=shared user=postgres sslmode=disable", "insecure": True})
+
+
+def first_of_two(world):
+    """Two nodes under load, the first of them in a network of its own; the account may have CONNECTIONS: (the network, the IMAP server, the database, the
+    nodes, the ledger)."""
+    network = Apart(world)
+    imap = FakeImap(world, profile="plain", fault=slow, address="0.0.0.0")
+    database = network.database(world)
+
+    def cut_off(node, number):
+        if number == 0:
+            behind(node, network, imap, database, "mail")
+
+    _, nodes = cluster(world, imap, 2, connections=CONNECTIONS, prepare=cut_off)
+    return network, imap, database, nodes, Ledger(nodes, folders=6, pace=0.05)
+
+
+def settled(imap, database, nodes, ledger):
+    """All is well at the end of it."""
+    ledger.more(20)
+    ledger.stop()
+    balance(database, ledger, imap)
+    assert imap.peak <= CONNECTIONS, f"{imap.peak} connections at once to an account that may have {CONNECTIONS}"
+    for node in nodes:
+        node.stop()

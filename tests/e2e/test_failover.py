@@ -4,7 +4,7 @@ import signal
 import time
 
 import postgresql
-from apart import Apart, behind
+from apart import Apart, behind, first_of_two, settled
 from cluster import QUORUM, Ledger, accepts, balance, cluster, promote, quorum, slow
 from fake_imap import FakeImap
 from harness import message, stretch, wait
@@ -91,16 +91,7 @@ def test_an_old_primary_that_lives(world):
 
 def test_a_node_is_cut_off_from_the_database(world):
     """Its clients hear 4xx, it lets go of its connections before anybody takes over what it had, and nothing is filed twice; then it is one of them again."""
-    network = Apart(world)
-    imap = FakeImap(world, profile="plain", fault=slow, address="0.0.0.0")
-    database = network.database(world)
-
-    def cut_off(node, number):
-        if number == 0:
-            behind(node, network, imap, database, "mail")
-
-    _, nodes = cluster(world, imap, 2, connections=4, prepare=cut_off)
-    ledger = Ledger(nodes, folders=6, pace=0.05)
+    network, imap, database, nodes, ledger = first_of_two(world)
     ledger.more(40)
     own = network.there["mail"]
     wait(lambda: imap.clients.get(own), "connections of the first")
@@ -113,12 +104,7 @@ def test_a_node_is_cut_off_from_the_database(world):
     network.plug("db")
     wait(lambda: accepts(nodes[0], f"again-{time.monotonic_ns()}", 20), "mail that the first takes again", 60)
     ledger.nodes = nodes
-    ledger.more(20)
-    ledger.stop()
-    balance(database, ledger, imap)
-    assert imap.peak <= 4, f"{imap.peak} connections at once to an account that may have 4"
-    for node in nodes:
-        node.stop()
+    settled(imap, database, nodes, ledger)
 
 
 def test_a_node_is_cut_off_from_the_mail_server(world):

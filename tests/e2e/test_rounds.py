@@ -5,29 +5,18 @@ import subprocess
 import threading
 import time
 
-from apart import Apart, behind, opened
-from cluster import Ledger, accepts, balance, cluster, names, promote, quorum, slow
-from fake_imap import FakeImap
+from apart import CONNECTIONS, Apart, behind, first_of_two, opened, settled
+from cluster import Ledger, accepts, balance, cluster, names, promote, quorum
 from harness import SIZE, stretch, wait
 
 ROUNDS = {"small": 4, "large": 200}[SIZE]
-CONNECTIONS = 4
 ANY = "synchronous_standby_names = 'ANY 1 (a, b, c)'"
 LEASE, PROMISED = 5, 5  # seconds; what is promised after a promotion
 
 
 def test_a_cable_that_carries_one_way(world):
     """What a node says is lost, or what it hears: it is taken over, lets go of its connections before, and nothing is lost or filed twice."""
-    network = Apart(world, ("db", "mail"))
-    imap = FakeImap(world, profile="plain", fault=slow, address="0.0.0.0")
-    database = network.database(world)
-
-    def cut_off(node, number):
-        if number == 0:
-            behind(node, network, imap, database, "mail")
-
-    _, nodes = cluster(world, imap, 2, connections=4, prepare=cut_off)
-    ledger = Ledger(nodes, folders=6, pace=0.05)
+    network, imap, database, nodes, ledger = first_of_two(world)
     own = network.there["mail"]
     for way in ("out", "in"):
         ledger.more(40)
@@ -42,12 +31,7 @@ def test_a_cable_that_carries_one_way(world):
         network.unblock()
         wait(lambda: accepts(nodes[0], f"again-{way}-{time.monotonic_ns()}", 20), "mail that the first takes again", 60)
         ledger.nodes = nodes
-    ledger.more(20)
-    ledger.stop()
-    balance(database, ledger, imap)
-    assert imap.peak <= 4, f"{imap.peak} connections at once to an account that may have 4"
-    for node in nodes:
-        node.stop()
+    settled(imap, database, nodes, ledger)
 
 
 class Counted:
