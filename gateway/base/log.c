@@ -18,6 +18,7 @@ const char *const log_level_words[LOG_LEVELS + 1] = {
     [LOG_LEVEL_WARNING] = "warning",
     [LOG_LEVEL_ERROR] = "error",
 };
+_Static_assert(LOG_LEVELS == 4, "a name for each level: the table's size is that of its declaration");
 
 const char *log_level_name(enum log_level level)
 {
