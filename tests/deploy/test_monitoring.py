@@ -34,6 +34,20 @@ FIRES = {
     "MailweirLoginsRefused": ('mailweir_smtp_logins_total{outcome="failed"}', "0x10 0+3x30", 20, 5),
 }
 
+# What is read on a phone: (alert, series, values by minute, minute, labels, summary).
+READ = [
+    ("MailweirLoginsRefused", 'mailweir_smtp_logins_total{instance="gw",outcome="failed"}', "7x5 14+7.3x30", 12, {"instance": "gw", "outcome": "failed"},
+     "mailweir on gw refused 51 logins of clients within 10 minutes"),
+    ("MailweirOwnCertificateExpires", 'mailweir_listener_certificate_expiry_seconds{listener="in"}', "7200-300x90", 61, {"listener": "in"},
+     "the gateway's own certificate, of the listener in, has expired"),
+    ("MailweirOwnCertificateExpires", "mailweir_admin_certificate_expiry_seconds", "90000-60x90", 60, {},
+     "the gateway's own certificate, of the admin server, expires in 1d 0h 0m 0s"),
+    ("MailweirCertificateExpires", 'mailweir_upstream_certificate_expiry_seconds{of="us",upstream="a"}', "90000-60x90", 60, {"of": "us", "upstream": "a"},
+     "the client certificate for upstream a expires in 1d 0h 0m 0s"),
+    ("MailweirCertificateExpires", 'mailweir_upstream_certificate_expiry_seconds{of="server",upstream="a"}', "3600-60x90", 80,
+     {"of": "server", "upstream": "a"}, "the server certificate of upstream a has expired"),
+]
+
 # What an alert compares a series with.
 BESIDE = {
     "mailweir_spool_free_bytes": ("mailweir_spool_minimum_free_bytes", "67108864x200"),
@@ -61,6 +75,23 @@ def test_each_alert_leads_into_the_guide(world):
     assert {f"Mailweir{name}" for name in WANTED} <= set(rules())
 
 
+def run_promtool(folder, tests):
+    text = ["rule_files:", f"  - {ALERTS}", "evaluation_interval: 1m", "tests:"] + ["  - " + json.dumps(one) for one in tests]
+    (folder / "alerts.test.yml").write_text("\n".join(text) + "\n")
+    done = subprocess.run(["promtool", "test", "rules", str(folder / "alerts.test.yml")], capture_output=True, text=True, timeout=60 * stretch())
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_alerts_say_what_is_the_matter(world):
+    """Whole logins, not 51.1 of them, and a certificate that has expired does not expire in "-2h"."""
+    need("promtool")
+    known = rules()
+    run_promtool(world.folder, [{"interval": "1m", "input_series": [{"series": series, "values": values}],
+                                 "alert_rule_test": [{"alertname": name, "eval_time": f"{minute}m", "exp_alerts": [{
+                                     "exp_labels": labels | known[name]["labels"], "exp_annotations": known[name]["annotations"] | {"summary": summary}}]}]}
+                                for name, series, values, minute, labels, summary in READ])
+
+
 def test_alerts_fire_when_they_should(world):
     need("promtool")
     tests = []
@@ -69,14 +100,10 @@ def test_alerts_fire_when_they_should(world):
         if series in BESIDE:
             inputs.append(dict(zip(("series", "values"), BESIDE[series])))
         tests.append((name, inputs, at, before))
-    text = ["rule_files:", f"  - {ALERTS}", "evaluation_interval: 1m", "tests:"]
-    text += ["  - " + json.dumps({"interval": "1m", "input_series": inputs,
-                                  "promql_expr_test": [{"expr": f'count(ALERTS{{alertname="{name}",alertstate="firing"}}) or vector(0)', "eval_time": f"{minute}m",
-                                                        "exp_samples": [{"labels": "{}", "value": value}]} for minute, value in ((at, 1), (before, 0))]})
-             for name, inputs, at, before in tests]
-    (world.folder / "alerts.test.yml").write_text("\n".join(text) + "\n")
-    done = subprocess.run(["promtool", "test", "rules", str(world.folder / "alerts.test.yml")], capture_output=True, text=True, timeout=60 * stretch())
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_promtool(world.folder, [{"interval": "1m", "input_series": inputs,
+                                 "promql_expr_test": [{"expr": f'count(ALERTS{{alertname="{name}",alertstate="firing"}}) or vector(0)', "eval_time": f"{minute}m",
+                                                       "exp_samples": [{"labels": "{}", "value": value}]} for minute, value in ((at, 1), (before, 0))]}
+                                for name, inputs, at, before in tests])
 
 
 def test_the_dashboard_explains_itself(world):
