@@ -32,7 +32,8 @@ static void write_reception(struct metrics_text *text, const struct reception_co
 {
     one(text, METRICS_COUNTER, "mailweir_smtp_sessions_total", "SMTP sessions begun.", counts->sessions);
     one(text, METRICS_GAUGE, "mailweir_smtp_sessions", "SMTP sessions open now.", counts->sessions_open);
-    metrics_family(text, METRICS_COUNTER, "mailweir_messages_total", "Messages by what the sender heard.");
+    metrics_family(text, METRICS_COUNTER, "mailweir_messages_total",
+                   "Messages by what the sender heard: accepted (250), rejected (5xx) or deferred (4xx).");
     metrics_count(text, METRICS_LABELS("reply", "accepted"), counts->accepted);
     metrics_count(text, METRICS_LABELS("reply", "rejected"), counts->rejected);
     metrics_count(text, METRICS_LABELS("reply", "deferred"), counts->deferred);
@@ -58,7 +59,7 @@ static void write_refusals(struct metrics_text *text, const struct reception_cou
         }
     }
     one(text, METRICS_COUNTER, "mailweir_smtp_refusals_untold_total",
-        "Refusals that the log counts without a line of their own, because the client had used up its share of lines.",
+        "Refusals without a line of their own in the log: the client had used up its lines (max_refusals_logged).",
         counts->refusals_untold);
 }
 
@@ -75,11 +76,12 @@ static void write_replies(struct metrics_text *text, const struct reception_coun
             metrics_count(text, METRICS_LABELS("code", code), tally->replies[i]);
         }
     }
-    metrics_family(text, METRICS_COUNTER, "mailweir_smtp_limit_hits_total", "SMTP limits that clients ran into.");
+    metrics_family(text, METRICS_COUNTER, "mailweir_smtp_limit_hits_total",
+                   "Times that clients ran into a limit of a listener, by limit.");
     for (int i = SMTPD_LIMIT_NONE + 1; i < SMTPD_LIMIT_COUNT; i++) {
         metrics_count(text, METRICS_LABELS("limit", smtpd_limit_name((enum smtpd_limit)i)), tally->limits[i]);
     }
-    metrics_family(text, METRICS_COUNTER, "mailweir_smtp_logins_total", "SMTP authentications by outcome.");
+    metrics_family(text, METRICS_COUNTER, "mailweir_smtp_logins_total", "Logins of clients, by outcome.");
     metrics_count(text, METRICS_LABELS("outcome", "succeeded"), counts->logins);
     metrics_count(text, METRICS_LABELS("outcome", "failed"), counts->login_failures);
 }
@@ -113,7 +115,7 @@ static void write_rule_counts(struct metrics_text *text, const struct rule_stats
         }
     }
     metrics_family(text, METRICS_COUNTER, "mailweir_rule_errors_total",
-                   "Times that a rule hit a pattern limit or the time limit for a message.");
+                   "Times that a rule hit a limit; pattern_limit and rules_failed in the log say which.");
     for (size_t cursor = 0; rule_stats_next_error(stats, &cursor, &name, &error);) {
         rule_sample(text, name, error->count, false);
     }
@@ -127,8 +129,8 @@ static void write_rule_costs(struct metrics_text *text, const struct decision *d
     for (int times = 0; times < 2; times++) {
         metrics_family(
             text, METRICS_COUNTER, times ? "mailweir_rule_sampled_seconds_total" : "mailweir_rule_sampled_tries_total",
-            times ? "Sampled: time spent on those tries. The rule that looks at a value first also pays for fetching "
-                    "that value."
+            times ? "Sampled: time of the measured tries; the rule that looks at a value first pays for fetching the "
+                    "value."
                   : "Sampled: how often a rule was tried on measured messages (at most ten a second are measured).");
         for (size_t i = 0; i < filters_rule_count(set); i++) {
             if (costs[i].tried > 0) {
@@ -140,7 +142,7 @@ static void write_rule_costs(struct metrics_text *text, const struct decision *d
 
 static void write_rules(struct metrics_text *text, const struct rule_stats *stats)
 {
-    metrics_family(text, METRICS_COUNTER, "mailweir_decisions_total", "Decisions by action.");
+    metrics_family(text, METRICS_COUNTER, "mailweir_decisions_total", "What the rules decided, by action.");
     for (int i = 0; i < RULE_STATS_ACTIONS; i++) {
         enum rule_stats_action action = (enum rule_stats_action)i;
         metrics_count(text, METRICS_LABELS("action", rule_stats_action_name(action)),
@@ -148,9 +150,10 @@ static void write_rules(struct metrics_text *text, const struct rule_stats *stat
     }
     write_rule_counts(text, stats);
     one(text, METRICS_COUNTER, "mailweir_decision_failures_total",
-        "Messages for which the rules reached no decision; the sender heard 451.", rule_stats_failures(stats));
+        "Messages for which the rules reached no decision; the senders heard 451 and try again.",
+        rule_stats_failures(stats));
     metrics_family(text, METRICS_COUNTER, "mailweir_rule_limit_hits_total",
-                   "Limits that decisions ran into: pattern, time, memory, MIME.");
+                   "Times that the rules hit a limit while they decided: pattern, time, memory or MIME.");
     for (int i = 0; i < RULE_STATS_LIMITS; i++) {
         enum rule_stats_limit limit = (enum rule_stats_limit)i;
         metrics_count(text, METRICS_LABELS("limit", rule_stats_limit_name(limit)), rule_stats_limits(stats, limit));
@@ -171,25 +174,29 @@ static void write_nodes(struct metrics_text *text, const struct gateway *gateway
         return;
     }
     one(text, METRICS_GAUGE, "mailweir_nodes", "Live nodes that share the queue.", counts.nodes);
-    metrics_family(text, METRICS_GAUGE, "mailweir_node_lease_margin_seconds",
-                   "How long this node may keep sending before it must be heard by the others again.");
+    metrics_family(
+        text, METRICS_GAUGE, "mailweir_node_lease_margin_seconds",
+        "Seconds that this node may go on delivering before the database must hear it again; 0: it delivers nothing.");
     metrics_seconds(text, NULL, counts.margin_ms);
     one(text, METRICS_COUNTER, "mailweir_node_beats_unheard_total",
         "Heartbeats of this node that did not reach the database.", counts.unheard);
-    one(text, METRICS_COUNTER, "mailweir_node_ended_total", "Times that another node declared this one dead.",
+    one(text, METRICS_COUNTER, "mailweir_node_ended_total",
+        "Times that this node lost its deliveries to others, or gave them back, and started afresh (node_ended in the "
+        "log).",
         counts.ended);
-    one(text, METRICS_COUNTER, "mailweir_node_takeovers_total", "Nodes that this one took over because they had died.",
-        counts.takeovers);
+    one(text, METRICS_COUNTER, "mailweir_node_takeovers_total",
+        "Nodes that ended without giving back their deliveries, which this node took over.", counts.takeovers);
     one(text, METRICS_COUNTER, "mailweir_node_taken_over_deliveries_total",
-        "Deliveries taken over from dead nodes; each is looked for on its server before it is sent again.",
+        "Deliveries taken over from other nodes; each is looked for on its server before it is sent again.",
         counts.taken);
     metrics_family(text, METRICS_GAUGE, "mailweir_node_clock_skew_seconds",
-                   "By how much the database's clock, by which mail is due, is ahead of this machine's.");
+                   "Seconds that the database's clock, by which mail is due, is ahead of this machine's clock.");
     metrics_seconds(text, NULL, counts.skew_ms);
-    one(text, METRICS_GAUGE, "mailweir_node_rules_differ", "1 when a node that lives has other rules than this one.",
-        gateway_rules_differ(gateway));
+    one(text, METRICS_GAUGE, "mailweir_node_rules_differ",
+        "1 when another live node of the queue has other rules than this one.", gateway_rules_differ(gateway));
     one(text, METRICS_GAUGE, "mailweir_spool_dead_rows",
-        "Rows of deliveries that the database has not cleaned up: many make it slow.", counts.dead_rows);
+        "Dead rows of deliveries that the database has not removed; many of them make finding due mail slow.",
+        counts.dead_rows);
 }
 
 /* Of what takes mail while the database does not answer. */
@@ -234,28 +241,29 @@ static void write_queue(struct metrics_text *text, struct spool *spool, const st
     one(text, METRICS_GAUGE, "mailweir_queue_messages", "Messages with at least one delivery that is not settled.",
         counts->messages);
     one(text, METRICS_GAUGE, "mailweir_spool_set_aside",
-        "Files of messages unknown to the index, set aside at a start; an operator should look at them.",
+        "Files in the spool's folder set-aside: messages that the index does not know; an operator must look at them.",
         counts->set_aside);
     one(text, METRICS_COUNTER, "mailweir_spool_commits_total", "Groups of changes written to stable storage.",
         counts->commits);
     one(text, METRICS_GAUGE, "mailweir_spool_in_limbo",
-        "Groups of changes of which nobody knows whether they are on stable storage; mail is refused meanwhile.",
+        "Groups of changes that may or may not be on stable storage; new mail is refused until that is known.",
         counts->limbo);
     one(text, METRICS_COUNTER, "mailweir_spool_limbo_total",
-        "Groups of changes of which it was not known at once whether they were on stable storage.",
-        counts->limbo_total);
+        "Groups of changes that were in limbo at some time (spool_in_limbo in the log).", counts->limbo_total);
     one(text, METRICS_COUNTER, "mailweir_spool_duplicates_total",
-        "Messages that a client sent twice and that are kept once.", counts->repeats);
+        "Messages that a client sent again and that are kept only once.", counts->repeats);
     one(text, METRICS_COUNTER, "mailweir_spool_unreadable_deliveries_total",
-        "Deliveries set aside as dead because what the spool keeps about them cannot be read.", counts->unreadable);
+        "Deliveries that became dead letters because what the spool keeps about them cannot be read.",
+        counts->unreadable);
     one(text, METRICS_COUNTER, "mailweir_spool_syncs_total", "Calls to fdatasync.", counts->syncs);
     uint64_t octets, minimum;
     spool_room(spool, &octets, &minimum);
     one(text, METRICS_GAUGE, "mailweir_spool_free_bytes", "Free space on the disk of the spool.", octets);
     one(text, METRICS_GAUGE, "mailweir_spool_minimum_free_bytes",
-        "Free space that must remain on that disk; with less, senders hear 452 and keep their mail.", minimum);
+        "Free space that must remain on the disk of the spool; with less, senders hear 452 and keep their mail.",
+        minimum);
     one(text, METRICS_GAUGE, "mailweir_spool_not_durable",
-        "1 when the spool is on storage that may lose acknowledged messages in a power cut; the log says why.",
+        "1 when the spool is on storage that may lose acknowledged messages; spool_not_durable in the log says why.",
         spool_disk_warning(spool) != NULL);
     write_health(text, spool);
 }
@@ -275,8 +283,9 @@ static void write_ages(struct metrics_text *text, const struct admin *admin)
                           (uint64_t)json_integer_value(json_object_get(one, states[i])));
         }
     }
-    metrics_family(text, METRICS_GAUGE, "mailweir_upstream_queue_oldest_age_seconds",
-                   "Age of the oldest waiting message; held deliveries and dead letters do not count.");
+    metrics_family(
+        text, METRICS_GAUGE, "mailweir_upstream_queue_oldest_age_seconds",
+        "Age of the oldest message that waits for the upstream; held deliveries and dead letters do not count.");
     json_object_foreach(upstreams, name, one)
     {
         int64_t oldest = json_integer_value(json_object_get(one, "oldest_ms"));
@@ -446,43 +455,52 @@ static const struct {
     const char *name, *help;
     upstream_fn *fn;
 } delivery_families[] = {
-    {METRICS_COUNTER, "mailweir_deliveries_total", "Delivery attempts by outcome.", outcomes},
+    {METRICS_COUNTER, "mailweir_deliveries_total", "Attempts to file a message, by outcome.", outcomes},
     {METRICS_COUNTER, "mailweir_deliveries_fallback_total",
-     "Deliveries that went to a fallback because this upstream stayed down or full, or refused the folder.", diverted},
+     "Deliveries that went to an alternative target because this upstream stayed down or full, or refused the folder.",
+     diverted},
     {METRICS_COUNTER, "mailweir_deliveries_uncertain_total",
      "Attempts with an unknown outcome; the message is looked for on the server before the next attempt.", uncertain},
     {METRICS_COUNTER, "mailweir_deliveries_possible_duplicates_total",
-     "Messages sent again although an earlier attempt may have filed them, on a server that cannot be searched.",
+     "Messages sent again although an earlier attempt may have filed them and no look could tell; a second copy is "
+     "possible (possible_duplicate in the log).",
      possible_duplicates},
     {METRICS_COUNTER, "mailweir_delivered_bytes_total", "Octets of filed messages.", write_octets},
-    {METRICS_GAUGE, "mailweir_upstream_active_deliveries", "Deliveries in memory.", active},
+    {METRICS_GAUGE, "mailweir_upstream_active_deliveries",
+     "Deliveries of the upstream that are in memory: under way, or next to be.", active},
     {METRICS_GAUGE, "mailweir_upstream_state",
      "1 for the current state of the upstream: open, failing, throttled, full, or paused by an operator.", conditions},
     {METRICS_GAUGE, "mailweir_upstream_daily_bytes",
-     "Octets sent today and the daily limit; absent for upstreams without a limit.", write_daily},
+     "Octets sent in the present 24 hours, and the daily limit; absent for upstreams without a limit.", write_daily},
     {METRICS_GAUGE, "mailweir_upstream_quota_bytes",
      "Octets of the mailbox that are used, and the limit, where the server tells its quota (QUOTA): of the fullest "
      "folder that mail went to within the last hour.",
      write_quota_octets},
-    {METRICS_GAUGE, "mailweir_upstream_quota_messages", "The same in messages, where the server limits their number.",
+    {METRICS_GAUGE, "mailweir_upstream_quota_messages",
+     "Messages in the mailbox, and the limit, where the server limits their number (QUOTA): of the fullest folder that "
+     "mail went to within the last hour.",
      write_quota_messages},
     {METRICS_COUNTER, "mailweir_upstream_outages_total",
-     "Times that the account went down, by cause: not reached, login refused, sessions that file nothing, everything "
-     "refused.",
+     "Times that the account went down, by cause: unreached, login (refused), sessions (that the server ends before "
+     "anything is filed) or refused (everything).",
      outages},
-    {METRICS_GAUGE, "mailweir_upstream_failures", "Consecutive failures of the account.", write_failures},
+    {METRICS_GAUGE, "mailweir_upstream_failures", "Consecutive failures of the account; 0: the account works.",
+     write_failures},
     {METRICS_GAUGE, "mailweir_upstream_next_try_seconds",
-     "Seconds until an upstream that fails or is throttled is tried again; else 0.", next_try},
-    {METRICS_GAUGE, "mailweir_upstream_connections", "Connections by what they are doing.", connections},
+     "Seconds until the upstream, which fails or is throttled, is tried again; else 0.", next_try},
+    {METRICS_GAUGE, "mailweir_upstream_connections", "Connections to the server, by what they are doing.", connections},
     {METRICS_GAUGE, "mailweir_upstream_token_expiry_seconds",
      "Seconds until the OAuth2 access token expires; a new one is fetched before that.", token},
     {METRICS_GAUGE, "mailweir_upstream_certificate_expiry_seconds",
-     "Seconds until the first certificate expires: in the server's chain, or our client certificate.", certificates},
-    {METRICS_GAUGE, "mailweir_upstream_connections_limit", "Maximum number of connections.", limit},
+     "Seconds until a certificate expires: the first in the server's chain (of=server), or the gateway's own client "
+     "certificate (of=us).",
+     certificates},
+    {METRICS_GAUGE, "mailweir_upstream_connections_limit",
+     "Connections to the server that the gateway may open at once.", limit},
     {METRICS_GAUGE, "mailweir_upstream_connections_share",
-     "Connections that this node may have now, of those that all nodes of the queue may have.", node_share},
-    {METRICS_GAUGE, "mailweir_upstream_last_filed_timestamp_seconds", "When the last delivery was filed; 0: never.",
-     last_filed},
+     "Connections to the server that this node may open now, of those that all nodes of the queue share.", node_share},
+    {METRICS_GAUGE, "mailweir_upstream_last_filed_timestamp_seconds",
+     "When the upstream last filed a message, as Unix time; 0: not since the start.", last_filed},
     {METRICS_HISTOGRAM, "mailweir_append_duration_seconds",
      "Time from handing a delivery to a connection until the server's OK.", appends},
 };
@@ -504,9 +522,10 @@ static void write_program(struct metrics_text *text, const struct admin *admin)
     gateway_state(admin->gateway, &state);
     metrics_family(text, METRICS_GAUGE, "mailweir_build_info", "Always 1; the label holds the version.");
     metrics_count(text, METRICS_LABELS("version", MAILWEIR_VERSION), 1);
-    metrics_family(text, METRICS_GAUGE, "mailweir_start_time_seconds", "When the gateway started.");
+    metrics_family(text, METRICS_GAUGE, "mailweir_start_time_seconds", "When the gateway started, as Unix time.");
     metrics_seconds(text, NULL, state.started_ms);
-    one(text, METRICS_GAUGE, "mailweir_ready", "1 when the gateway takes mail; see /readyz.",
+    one(text, METRICS_GAUGE, "mailweir_ready",
+        "1 when the gateway takes mail; with 0, /readyz and mailweir status say why not.",
         gateway_ready(admin->gateway, checks));
     metrics_family(text, METRICS_GAUGE, "mailweir_loop_longest_turn_seconds",
                    "Longest turn of the event loop in the last one to two minutes; everything else waits that long.");
@@ -519,16 +538,18 @@ static void write_program(struct metrics_text *text, const struct admin *admin)
     decision_hastened(gateway_decision(admin->gateway), &wanted, &ready);
     one(text, METRICS_GAUGE, "mailweir_rule_patterns_wanted",
         "Patterns of the rules in force that can be looked for in one pass.", wanted);
-    one(text, METRICS_GAUGE, "mailweir_rule_patterns_ready", "Those of them that are; the others are tried one by one.",
-        ready);
+    one(text, METRICS_GAUGE, "mailweir_rule_patterns_ready",
+        "Patterns of the rules in force that are looked for in one pass; the others are tried one by one.", ready);
     one(text, METRICS_GAUGE, "mailweir_config_last_reload_successful",
-        "1 when the last load of configuration and rules succeeded.", state.last_load_good);
+        "1 when the last load of configuration and rules succeeded; with 0, mailweir check says what is wrong.",
+        state.last_load_good);
     metrics_family(text, METRICS_GAUGE, "mailweir_config_last_reload_success_timestamp_seconds",
-                   "When configuration and rules were last loaded successfully.");
+                   "When configuration and rules were last loaded successfully, as Unix time.");
     metrics_seconds(text, NULL, state.loaded_ms);
     one(text, METRICS_GAUGE, "mailweir_config_reload_running", "1 while configuration and rules are being loaded.",
         state.loading);
-    metrics_family(text, METRICS_GAUGE, "mailweir_config_last_reload_duration_seconds", "How long the last load took.");
+    metrics_family(text, METRICS_GAUGE, "mailweir_config_last_reload_duration_seconds",
+                   "How long the last load of configuration and rules took.");
     metrics_seconds(text, NULL, (int64_t)state.load_ms);
     one(text, METRICS_COUNTER, "mailweir_config_reload_failures_total",
         "Loads of configuration and rules that failed; the previous ones stayed in force.", state.loads_failed);
@@ -569,18 +590,19 @@ static void write_admin(struct metrics_text *text, const struct admin *admin)
     one(text, METRICS_COUNTER, "mailweir_admin_requests_total", "Requests to the admin server.",
         admin->counts.requests);
     one(text, METRICS_COUNTER, "mailweir_admin_refused_total",
-        "Requests to the admin server that were refused because of token, role, origin, rate or size.",
+        "Requests to the admin server that were refused because of path, method, token, role, origin, rate or size.",
         admin->counts.refused);
     one(text, METRICS_COUNTER, "mailweir_admin_rate_limited_total",
-        "Requests to the admin server refused because of max_requests.", admin->counts.limited);
+        "Requests to the admin server that were refused because of max_requests.", admin->counts.limited);
     metrics_family(text, METRICS_GAUGE, "mailweir_admin_certificate_expiry_seconds",
                    "Seconds until the certificate of the admin server expires.");
     if (admin->certificate_expires != 0) {
         metrics_seconds(text, NULL, admin->certificate_expires * 1000 - net_wall(admin->loop));
     }
-    one(text, METRICS_GAUGE, "mailweir_admin_streams", "Live streams open now.", admin->stream_count);
+    one(text, METRICS_GAUGE, "mailweir_admin_streams",
+        "Live streams of the admin server that are open now: pages, mailweir top.", admin->stream_count);
     one(text, METRICS_COUNTER, "mailweir_admin_streams_lagged_total",
-        "Live streams that were closed because the client read too slowly.", admin->counts.lagged);
+        "Live streams of the admin server that were closed because the client read too slowly.", admin->counts.lagged);
 }
 
 /* Without a probe, or before the first has ended, there are none of these but the counts. */
@@ -603,7 +625,7 @@ static void write_probe(struct metrics_text *text, const struct gateway *gateway
         metrics_microseconds(text, NULL, state.took_us);
     }
     metrics_family(text, METRICS_GAUGE, "mailweir_probe_last_success_timestamp_seconds",
-                   "When a probe message was last read back.");
+                   "When a probe message was last read back, as Unix time.");
     if (state.known && state.arrived_ms > 0) {
         metrics_seconds(text, NULL, state.arrived_ms);
     }
@@ -643,7 +665,7 @@ static void answer_metrics(struct admin_request *request)
     write_nodes(&text, admin->gateway);
     write_overflow(&text, admin->gateway);
     metrics_family(&text, METRICS_HISTOGRAM, "mailweir_spool_commit_duration_seconds",
-                   "Time to write a group of changes to stable storage.");
+                   "Time that it took to make a group of changes durable.");
     metrics_histogram(&text, NULL, spool_commit_time(gateway_spool(admin->gateway)));
     write_ages(&text, admin);
     write_delivery(&text, gateway_dispatch(admin->gateway));
