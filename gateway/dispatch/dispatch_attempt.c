@@ -265,6 +265,12 @@ static bool is_for_good(const struct dispatch_attempt *attempt)
     return (fault->class == FAULT_PERM || bad) && !is_hasty(attempt);
 }
 
+/* No later attempt can file it: the server means its no, it has had its time, or what it is has changed on the disk. */
+static bool is_hopeless(const struct dispatch_attempt *attempt)
+{
+    return is_for_good(attempt) || attempt->too_old || attempt->set_aside || spool_item_is_damaged(attempt->item);
+}
+
 static struct spool_outcome outcome_of(const struct dispatch_attempt *attempt)
 {
     const struct upstream_outcome *outcome = &attempt->outcome;
@@ -287,7 +293,7 @@ static struct spool_outcome outcome_of(const struct dispatch_attempt *attempt)
         result.instead = &attempt->instead;
     } else if (is_untouched(&outcome->fault)) {
         result.kind = SPOOL_UNTOUCHED;
-    } else if (is_for_good(attempt) || attempt->too_old || attempt->set_aside) {
+    } else if (is_hopeless(attempt)) {
         result.kind = SPOOL_DEAD;
     } else {
         result.kind = SPOOL_DEFERRED;

@@ -184,6 +184,7 @@ void imapc_engine_body(struct imapc_engine *engine, uint64_t now, struct bytes d
     append->asked = false;
     uint64_t left = append->messages[append->current].size - append->sent;
     if (fault != NULL) {
+        append->messages[append->current].unread = true;
         imapc_fail(engine, FAULT_LOCAL, fault->code, "%s", fault->text);
         return;
     }

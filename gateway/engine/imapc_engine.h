@@ -118,6 +118,7 @@ struct imapc_message {
     uint32_t uid;             /* set by the engine from APPENDUID (RFC 4315); 0: not said */
     const char *id;           /* as in its MAIL_ID_FIELD; NULL: it is not looked at behind the APPEND */
     enum imapc_merged merged; /* set by the engine, where options.merges */
+    bool unread;              /* set by the engine: its octets could not be had, which ended the connection */
 };
 
 /* A message that may lie in a folder: looked for by the id in its own header field. */

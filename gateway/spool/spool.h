@@ -209,6 +209,8 @@ void spool_warm(struct spool *spool, struct spool_item *const *items, size_t cou
 /* The same octets as spool_item_read() gives, at once and as long as the item is there; a NULL pointer when they are
  * not in memory. */
 struct bytes spool_item_at_hand(const struct spool_item *item, uint64_t offset, size_t len);
+/* Whether a read of the body found other octets than were acknowledged: no retry makes a whole one of it. */
+bool spool_item_is_damaged(const struct spool_item *item);
 
 struct spool_outcome {
     enum spool_outcome_kind {

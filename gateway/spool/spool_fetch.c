@@ -117,8 +117,27 @@ static void give_back(struct fetch_job *fetch)
     fetch->count = 0;
 }
 
+struct aside {
+    struct spool *spool;
+    const struct spool_item *item; /* until it is settled */
+    struct fault fault;
+};
+
+/* Told when it is so: what could not be settled is another node's, or is found again at the next start. */
+static void on_set_aside(void *ctx, const struct fault *fault)
+{
+    struct aside *aside = ctx;
+    if (fault == NULL) {
+        log_event(aside->spool->log, LOG_LEVEL_ERROR, "delivery_unreadable", LOG_STR("id", aside->item->id),
+                  LOG_STR("upstream", aside->item->delivery.upstream), LOG_STR("error.message", aside->fault.text));
+        aside->spool->counts.unreadable++;
+    }
+    free(aside);
+}
+
 static void set_aside(struct spool *spool, struct spool_item **item)
 {
+    struct aside *aside = expect_calloc(1, sizeof *aside);
     struct spool_outcome outcome = {.kind = SPOOL_DEAD, .uncertain = (*item)->uncertain};
     fault_set(&outcome.fault, FAULT_PERM, "unreadable", "spool",
               "what the spool keeps about this delivery cannot be read, so it was not sent and waits as a dead letter "
@@ -126,10 +145,8 @@ static void set_aside(struct spool *spool, struct spool_item **item)
               "\"mailweir queue retry\" sends it",
               (*item)->body->unreadable->text);
     snprintf(outcome.doubt, sizeof outcome.doubt, "%s", (*item)->delivery.doubt == NULL ? "" : (*item)->delivery.doubt);
-    log_event(spool->log, LOG_LEVEL_ERROR, "delivery_unreadable", LOG_STR("id", (*item)->id),
-              LOG_STR("upstream", (*item)->delivery.upstream), LOG_STR("error.message", outcome.fault.text));
-    spool->counts.unreadable++;
-    spool_finish(spool, item, &outcome, NULL, NULL);
+    *aside = (struct aside){spool, *item, outcome.fault};
+    spool_finish(spool, item, &outcome, on_set_aside, aside);
 }
 
 /* Nobody gets these. */

@@ -98,13 +98,11 @@ void spool_finish(struct spool *spool, struct spool_item **item, const struct sp
         untouch_delivery(spool, finish, outcome->uncertain, finish->doubt);
         return;
     }
-    /* Of a damaged body no retry makes a whole one. */
-    bool is_dead = finish->item->body->damaged && outcome->kind == SPOOL_DEFERRED;
     finish->job.op.kind = STORE_FINISH;
     finish->job.op.run = finish->item->run;
     finish->job.op.finish = (struct store_finish){
         .key = key_of(finish),
-        .state = is_dead ? STORE_STATE_DEAD : states[outcome->kind],
+        .state = states[outcome->kind],
         .instead = outcome->kind == SPOOL_MOVED ? outcome->instead : NULL,
         .again_in_ms = outcome->again_in_ms,
         .attempts = finish->item->attempts + 1,

@@ -70,7 +70,8 @@ static void on_read(void *ctx)
 {
     struct spool_read *job = ctx;
     if (job->got < 0) {
-        job->item->body->damaged = strcmp(job->fault.code, "damaged") == 0;
+        /* Once seen it stays: another read may end before it gets there. */
+        job->item->body->damaged = job->item->body->damaged || strcmp(job->fault.code, "damaged") == 0;
         job->done(job->ctx, (struct bytes){0}, &job->fault);
     } else {
         job->done(job->ctx, bytes_at(job->data, (size_t)job->got), NULL);
@@ -86,6 +87,11 @@ static void on_memory(void *ctx)
     size_t offset = job->offset < body.len ? (size_t)job->offset : body.len;
     job->done(job->ctx, bytes_slice(body, offset, job->len), NULL);
     free(job);
+}
+
+bool spool_item_is_damaged(const struct spool_item *item)
+{
+    return item->body->damaged;
 }
 
 struct bytes spool_item_at_hand(const struct spool_item *item, uint64_t offset, size_t len)

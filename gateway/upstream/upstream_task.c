@@ -264,6 +264,16 @@ static void split_batch(struct upstream_pool *pool, struct upstream_task *task)
     queue_all_again(pool, task);
 }
 
+static bool has_unread(const struct upstream_task *task)
+{
+    for (size_t i = 0; i < task->count; i++) {
+        if (task->messages[i].unread) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What the fault means for one of the task's messages. */
 static struct upstream_outcome outcome_at(const struct upstream_task *task, const struct imapc_result *result,
                                           size_t index)
@@ -276,7 +286,17 @@ static struct upstream_outcome outcome_at(const struct upstream_task *task, cons
     if (result->fault.class != FAULT_NONE && result->fault.class != FAULT_LOCAL && uncertain) {
         outcome.fault.class = FAULT_UNCERTAIN;
     } else if (result->fault.class == FAULT_UNCERTAIN) {
-        outcome.fault.class = FAULT_TEMP; /* the server never had the whole of this one */
+        /* The server never had the whole of this one. */
+        outcome.fault.class = result->ours ? FAULT_LOCAL : FAULT_TEMP;
+    }
+    if (has_unread(task) && !task->messages[index].unread) {
+        enum fault_class class = outcome.fault.class;
+        outcome.fault = FAULT_INIT;
+        fault_set(
+            &outcome.fault, class, "beside-unread", result->fault.where,
+            "another message of the same command cannot be read, so the command was given up, and this one is sent "
+            "again without it (%s)",
+            result->fault.text);
     }
     return outcome;
 }

@@ -55,6 +55,28 @@ def test_damaged_body(world):
     gateway.stop()
 
 
+def test_damaged_body_goes_nowhere(world):
+    """What has changed on the disk is not sent: a dead letter in log, counts and queue alike, told by a report; the others are filed."""
+    dovecot = world.dovecot()
+    gateway, ids, spool = damaged(world, dovecot)
+    gateway.configuration["dead_letters"] = {"upstream": "corp", "folder": "Dead letters"}
+    segment, = (spool / "segments").glob("*.seg")
+    octets = bytearray(segment.read_bytes())
+    octets[octets.index(b"number 3")] ^= 1
+    segment.write_bytes(octets)
+    gateway.start()
+    gateway.run("queue", "resume", "corp")
+    wait(lambda: dovecot.count("Dead letters") == 1 and dovecot.count() == 4, "four messages and a report", 60)
+    dead, = wait(lambda: gateway.events("dead_letter"), "the dead letter")
+    assert dead["id"] == ids[3] and dead["error.code"] == "damaged", dead
+    for beside in gateway.events("deferred"):
+        assert beside["id"] != ids[3] and beside["error.code"] == "beside-unread", beside
+    text = Admin(gateway).get("/metrics").text
+    assert 'mailweir_queue_deliveries{state="dead"} 1' in text, text
+    gateway.stop()
+    assert dovecot.count() == 4 and dovecot.count("Dead letters") == 1
+
+
 def test_emptied_page_of_the_index(world):
     """The page by which what is due is found loses its entries: the mail that waits is filed all the same."""
     dovecot = world.dovecot()

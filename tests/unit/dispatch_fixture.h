@@ -50,6 +50,7 @@ static struct world {
     bool answering;
     bool reads_body;
     bool at_hand; /* stored octets are given at once */
+    bool damaged; /* what lies on the disk is not what was acknowledged */
     size_t warmed;
     unsigned fetch_turns;
     unsigned fetches_open; /* whose answer is due */
@@ -376,6 +377,12 @@ struct bytes spool_item_at_hand(const struct spool_item *item, uint64_t offset, 
 {
     (void)item;
     return world.at_hand ? bytes_slice(bytes_of(BODY), (size_t)offset, len) : (struct bytes){0};
+}
+
+bool spool_item_is_damaged(const struct spool_item *item)
+{
+    (void)item;
+    return world.damaged;
 }
 
 void spool_warm(struct spool *spool, struct spool_item *const *items, size_t count)

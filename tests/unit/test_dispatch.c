@@ -135,23 +135,27 @@ struct outcome_case {
     bool was_uncertain; /* before this attempt */
     unsigned attempts;
     bool was_dead;
+    bool damaged; /* its body */
 };
 
 static const struct outcome_case outcome_cases[] = {
-    {FAULT_NONE, 0, SPOOL_FILED, false, false, 0, false},
-    {FAULT_TEMP, 0, SPOOL_DEFERRED, false, false, 0, false},
-    {FAULT_PERM, 0, SPOOL_DEAD, false, false, 0, false},
-    {FAULT_LOCAL, 0, SPOOL_DEFERRED, false, false, 0, false},
-    {FAULT_TEMP, 61000, SPOOL_DEAD, false, false, 1, false},
-    {FAULT_NONE, 61000, SPOOL_FILED, false, false, 1, false},
-    {FAULT_UNCERTAIN, 0, SPOOL_DEFERRED, true, true, 0, false},
-    {FAULT_TEMP, 0, SPOOL_DEFERRED, true, true, 0, false},
-    {FAULT_PERM, 0, SPOOL_DEAD, true, false, 0, false},
-    {FAULT_UNCERTAIN, 61000, SPOOL_DEAD, true, false, 1, false},
+    {FAULT_NONE, 0, SPOOL_FILED, false, false, 0, false, false},
+    {FAULT_TEMP, 0, SPOOL_DEFERRED, false, false, 0, false, false},
+    {FAULT_PERM, 0, SPOOL_DEAD, false, false, 0, false, false},
+    {FAULT_LOCAL, 0, SPOOL_DEFERRED, false, false, 0, false, false},
+    {FAULT_TEMP, 61000, SPOOL_DEAD, false, false, 1, false, false},
+    {FAULT_NONE, 61000, SPOOL_FILED, false, false, 1, false, false},
+    {FAULT_UNCERTAIN, 0, SPOOL_DEFERRED, true, true, 0, false, false},
+    {FAULT_TEMP, 0, SPOOL_DEFERRED, true, true, 0, false, false},
+    {FAULT_PERM, 0, SPOOL_DEAD, true, false, 0, false, false},
+    {FAULT_UNCERTAIN, 61000, SPOOL_DEAD, true, false, 1, false, false},
     /* it lay where nobody tried it; somebody tries a dead letter again */
-    {FAULT_TEMP, 61000, SPOOL_DEFERRED, false, false, 0, false},
-    {FAULT_TEMP, 61000, SPOOL_DEFERRED, false, false, 4, true},
-    {FAULT_PERM, 61000, SPOOL_DEAD, false, false, 4, true},
+    {FAULT_TEMP, 61000, SPOOL_DEFERRED, false, false, 0, false, false},
+    {FAULT_TEMP, 61000, SPOOL_DEFERRED, false, false, 4, true, false},
+    {FAULT_PERM, 61000, SPOOL_DEAD, false, false, 4, true, false},
+    /* no retry makes a whole message of it: who counts, and the sender who waits, are to hear that */
+    {FAULT_LOCAL, 0, SPOOL_DEAD, false, false, 0, false, true},
+    {FAULT_UNCERTAIN, 0, SPOOL_DEAD, true, true, 0, false, true},
 };
 
 /* The first of the disk comes from its sender. */
@@ -180,6 +184,7 @@ static void each_fault_has_its_outcome(void **state)
             world.answer.doubt.dead = c->was_dead;
         }
         world.answering = true;
+        world.damaged = c->damaged;
         world.stop_after = i + 1;
         world.disk[0] = (struct waiting){.due = -1,
                                          .received = net_wall(world.loop) - c->age,

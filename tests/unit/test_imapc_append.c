@@ -176,6 +176,8 @@ static void whose_end_it_was(void **state)
         assert_int_equal(player.fault.class, FAULT_UNCERTAIN);
         assert_int_equal(player.result.reached, ends[i].is_damaged ? 1 : 2);
         assert_int_equal(player.result.ours, ends[i].ours);
+        assert_false(messages[0].unread);
+        assert_int_equal(messages[1].unread, ends[i].is_damaged);
         done(&player);
     }
 }

@@ -32,9 +32,9 @@ static void test_fetch_unreadable(void **state)
         door.spoil = spoilt[i];
         assert_int_equal(fetch(fixture, 10), 0);
         assert_int_equal(fixture->next_due_ms, -1);
-        assert_int_equal(counts(fixture).unreadable, i + 1);
         door.spoil = NULL;
         until_dead(fixture, i + 1);
+        assert_int_equal(counts(fixture).unreadable, i + 1);
         assert_int_equal(fetch(fixture, 10), 0);
         assert_int_equal(counts(fixture).waiting, 0);
     }
@@ -56,6 +56,26 @@ static void test_fetch_unreadable_and_fails(void **state)
     door.spoil = NULL;
     assert_int_equal(fetch(fixture, 10), 1);
     finish_all(fixture);
+}
+
+/* Another node has it by now: it is not said that it is set aside here. */
+static void test_set_aside_by_another(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->takes = false;
+    commit_and_wait(fixture, "waits", 1);
+    door.spoil = "detail";
+    door.commits_fail = 1;
+    door.fail_kind = STORE_FINISH;
+    door.fail_class = FAULT_PERM;
+    assert_int_equal(fetch(fixture, 10), 0);
+    while (door.commits_fail > 0) {
+        turn(fixture);
+    }
+    door.spoil = NULL;
+    assert_int_equal(fetch(fixture, 10), 0); /* behind the settlement */
+    assert_int_equal(counts(fixture).unreadable, 0);
+    assert_int_equal(counts(fixture).dead, 0);
 }
 
 /* ---- in the local store's index ---- */
@@ -180,11 +200,11 @@ static void test_divert(void **state)
     begin(fixture, "UPDATE delivery SET detail = '{no JSON' WHERE message = 2");
     assert_int_equal(divert(fixture, "backup"), 2);
     assert_int_equal(fetch_from(fixture, "corp", net_wall(fixture->loop), 10), 0);
+    until_dead(fixture, 1);
     assert_int_equal(counts(fixture).unreadable, 1);
     assert_int_equal(fetch_from(fixture, "backup", net_wall(fixture->loop), 10), 2);
     finish_and_wait(fixture, SPOOL_FILED, 0);
     finish_and_wait(fixture, SPOOL_FILED, 0);
-    until_dead(fixture, 1);
 }
 
 int main(void)
@@ -192,9 +212,13 @@ int main(void)
 #define TEST(test)  cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 #define LOCAL(test) cmocka_unit_test_setup_teardown(test, set_up_local, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_fetch_unreadable), TEST(test_fetch_unreadable_and_fails),
-        LOCAL(test_detail),          LOCAL(test_envelope),
-        LOCAL(test_rebuilt),         LOCAL(test_divert),
+        TEST(test_fetch_unreadable),
+        TEST(test_fetch_unreadable_and_fails),
+        TEST(test_set_aside_by_another),
+        LOCAL(test_detail),
+        LOCAL(test_envelope),
+        LOCAL(test_rebuilt),
+        LOCAL(test_divert),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -448,6 +448,29 @@ static void test_whose_end_it_is(void **state)
     }
 }
 
+/* One body of three cannot be read: the first may lie there, the third never went; neither is told to be the damaged one. */
+static void test_one_that_cannot_be_read(void **state)
+{
+    (void)state;
+    static const enum fault_class classes[] = {FAULT_UNCERTAIN, FAULT_LOCAL, FAULT_LOCAL};
+    struct imapc_result result = failed(FAULT_UNCERTAIN, "damaged");
+    result.reached = 1;
+    result.ended = result.sent = result.ours = true;
+    begin(NULL);
+    submit_many("A", 3);
+    struct upstream_task *task = take();
+    assert_int_equal(task->count, 3);
+    task->messages[1].unread = true;
+    finish(task, result);
+    for (size_t i = 0; i < 3; i++) {
+        const struct fault *fault = &fixture.appends[i].outcome.fault;
+        assert_int_equal(fault->class, classes[i]);
+        assert_string_equal(fault->code, i == 1 ? "damaged" : "beside-unread");
+    }
+    finish_rest();
+    fixture_end();
+}
+
 static void test_demand(void **state)
 {
     (void)state;
@@ -483,6 +506,7 @@ int main(void)
         cmocka_unit_test(test_a_stale_connection),
         cmocka_unit_test(test_a_fault_of_the_account),
         cmocka_unit_test(test_whose_end_it_is),
+        cmocka_unit_test(test_one_that_cannot_be_read),
         cmocka_unit_test(test_demand),
         cmocka_unit_test(test_halves_stay_alone),
     };
