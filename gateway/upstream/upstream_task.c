@@ -289,7 +289,7 @@ static struct upstream_outcome outcome_at(const struct upstream_task *task, cons
         /* The server never had the whole of this one. */
         outcome.fault.class = result->ours ? FAULT_LOCAL : FAULT_TEMP;
     }
-    if (has_unread(task) && !task->messages[index].unread) {
+    if (result->ours && !task->messages[index].unread && has_unread(task)) {
         enum fault_class class = outcome.fault.class;
         outcome.fault = FAULT_INIT;
         fault_set(

@@ -471,6 +471,24 @@ static void test_one_that_cannot_be_read(void **state)
     fixture_end();
 }
 
+/* The server had answered before the read failed: what it said is what became of all of them. */
+static void test_one_that_is_read_too_late(void **state)
+{
+    (void)state;
+    struct imapc_result result = failed(FAULT_PERM, "cannot");
+    result.ended = result.sent = true;
+    begin(NULL);
+    submit_many("A", 3);
+    struct upstream_task *task = take();
+    task->messages[1].unread = true;
+    finish(task, result);
+    for (size_t i = 0; i < 3; i++) {
+        assert_string_equal(fixture.appends[i].outcome.fault.code, "cannot");
+    }
+    finish_rest();
+    fixture_end();
+}
+
 static void test_demand(void **state)
 {
     (void)state;
@@ -507,6 +525,7 @@ int main(void)
         cmocka_unit_test(test_a_fault_of_the_account),
         cmocka_unit_test(test_whose_end_it_is),
         cmocka_unit_test(test_one_that_cannot_be_read),
+        cmocka_unit_test(test_one_that_is_read_too_late),
         cmocka_unit_test(test_demand),
         cmocka_unit_test(test_halves_stay_alone),
     };
