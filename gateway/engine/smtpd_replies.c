@@ -102,7 +102,7 @@ static const struct row {
     REFUSED(NEEDS_MAIL, 503, "5.5.1", "MAIL comes first", NONE, "needs_mail", NULL),
     REFUSED(NEEDS_RCPT, 503, "5.5.1", "RCPT comes first", NONE, "needs_rcpt", NULL),
     REFUSED(NO_VALID_RCPT, 554, "5.5.1", "no recipient was accepted", NONE, "no_valid_rcpt", NULL),
-    REFUSED(BAD_SEQUENCE, 503, "5.5.1", "not within a transaction; finish the message, or send RSET", NONE,
+    REFUSED(BAD_SEQUENCE, 503, "5.5.1", "not at this point of a transaction; RSET ends the transaction", NONE,
             "bad_sequence", NULL),
     REFUSED(NEEDS_TLS, 530, "5.7.0", "STARTTLS comes first", NONE, "needs_tls", "tls.required"),
     REFUSED(NEEDS_AUTH, 530, "5.7.0", "authentication required", NONE, "needs_auth", "auth, or allow for its network"),
