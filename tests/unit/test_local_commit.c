@@ -2,20 +2,21 @@
  * What a batch of the local store costs and leaves: its waits for the disk, the numbers that it notes, the lines of decisions, what is written over a
  * transaction in limbo, segments that it leaves empty, and what the log says of itself when nothing of a batch could be written.
  */
-#include "local_fixture.h"
+#include "local_disk.h"
 
 #include "store/local/local_private.h"
 
 /* ---- doors that fail when they are told to, and count ---- */
 
-static unsigned fail_commits, fail_syncs, fail_journals, fail_opens;
+static unsigned fail_journals, fail_opens;
 static unsigned begins, fails_begin; /* the one of this number fails */
 static bool in_limbo;
-static const char *fail_write;
 static unsigned runs_noted, segments_noted, log_opens;
 
-int __real_local_index_commit(struct local_index *index, struct fault *fault);
-int __wrap_local_index_commit(struct local_index *index, struct fault *fault);
+int __wrap_local_index_commit(struct local_index *index, struct fault *fault); /* these three are local_disk.h's */
+int __wrap_net_file_sync(struct net_file *file, struct fault *fault);
+int __wrap_net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count,
+                          struct fault *fault);
 int __real_local_index_begin(struct local_index *index, struct fault *fault);
 int __wrap_local_index_begin(struct local_index *index, struct fault *fault);
 int __real_local_index_set(struct local_index *index, const char *name, uint64_t value, struct fault *fault);
@@ -25,27 +26,6 @@ int __real_local_journal_write(const char *spool, struct bytes lines, struct fau
 int __wrap_local_journal_write(const char *spool, struct bytes lines, struct fault *fault);
 int __real_net_file_open(struct net_file **file_r, const char *path, enum net_file_mode mode, struct fault *fault);
 int __wrap_net_file_open(struct net_file **file_r, const char *path, enum net_file_mode mode, struct fault *fault);
-int __real_net_file_sync(struct net_file *file, struct fault *fault);
-int __wrap_net_file_sync(struct net_file *file, struct fault *fault);
-int __real_net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count,
-                          struct fault *fault);
-int __wrap_net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count,
-                          struct fault *fault);
-
-static bool fails(unsigned *left, struct fault *fault)
-{
-    if (*left == 0) {
-        return false;
-    }
-    (*left)--;
-    fault_set(fault, FAULT_LOCAL, "eio", "test", "the disk was told to fail");
-    return true;
-}
-
-int __wrap_local_index_commit(struct local_index *index, struct fault *fault)
-{
-    return fails(&fail_commits, fault) ? -1 : __real_local_index_commit(index, fault);
-}
 
 int __wrap_local_index_begin(struct local_index *index, struct fault *fault)
 {
@@ -67,44 +47,25 @@ bool __wrap_local_index_in_limbo(const struct local_index *index)
 
 int __wrap_local_journal_write(const char *spool, struct bytes lines, struct fault *fault)
 {
-    return fails(&fail_journals, fault) ? -1 : __real_local_journal_write(spool, lines, fault);
+    return disk_fails(&fail_journals, fault) ? -1 : __real_local_journal_write(spool, lines, fault);
 }
 
 int __wrap_net_file_open(struct net_file **file_r, const char *path, enum net_file_mode mode, struct fault *fault)
 {
     if (mode == NET_FILE_WRITE && strstr(path, "index.sqlite-wal") != NULL) {
         log_opens++;
-        if (fails(&fail_opens, fault)) {
+        if (disk_fails(&fail_opens, fault)) {
             return -1;
         }
     }
     return __real_net_file_open(file_r, path, mode, fault);
 }
 
-/* The octets are on the disk all the same: a sync that failed says nothing about that. */
-int __wrap_net_file_sync(struct net_file *file, struct fault *fault)
-{
-    int result = __real_net_file_sync(file, fault);
-    return fails(&fail_syncs, fault) ? -1 : result;
-}
-
-/* The next records fail with this code. */
-int __wrap_net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count,
-                          struct fault *fault)
-{
-    if (fail_write == NULL || count < 2) {
-        return __real_net_file_write(file, offset, pieces, count, fault);
-    }
-    fault_set(fault, FAULT_LOCAL, fail_write, "test", "the disk was told to fail");
-    fail_write = NULL;
-    return -1;
-}
-
 static int set_up_commit(void **state)
 {
-    fail_commits = fail_syncs = fail_journals = fail_opens = fails_begin = 0;
+    memset(&disk, 0, sizeof disk);
+    fail_journals = fail_opens = fails_begin = 0;
     in_limbo = false;
-    fail_write = NULL;
     int result = set_up(state);
     begins = runs_noted = segments_noted = log_opens = 0;
     return result;
@@ -167,9 +128,9 @@ static void lose(const char *id, const char *code)
 {
     struct store_op *op = make_add(id, "lost");
     if (code != NULL) {
-        fail_write = code;
+        disk.fail_write = code;
     } else {
-        fail_syncs = 1;
+        disk.fail_syncs = 1;
     }
     assert_int_equal(commit_raw(&op, 1), STORE_COMMITTED);
     assert_true(fault_is_set(&op->fault));
@@ -202,12 +163,12 @@ static void each_wait_is_needed_and_counted(void **state)
     assert_int_equal(waits_of(make_add("TWO", "body")), 2); /* its name stays */
     assert_int_equal(waits_of(make_memo()), 1);             /* no segment was written */
     struct store_op *lost = make_add("LOST", "body");
-    fail_write = "enospc";
+    disk.fail_write = "enospc";
     unsigned before = begins;
     assert_int_equal(waits_of(lost), 1); /* the segment goes on; nothing is left for the index */
     assert_int_equal(begins, before);
     lost = make_add("LOST", "body");
-    fail_write = "eio";
+    disk.fail_write = "eio";
     assert_int_equal(waits_of(lost), 0); /* the segment is given up */
     assert_int_equal(begins, before);
     assert_int_equal(waits_of(make_add("THREE", "body")), 3);
@@ -277,7 +238,7 @@ static void the_segment_of_an_earlier_batch_is_forgotten(void **state)
     op->kind = STORE_MEMO;
     op->memo = (struct store_memo){.upstream = "corp", .text = "a memo"};
     struct store_op *ops[] = {op, make_add("LOST", "body")};
-    fail_write = "eio";
+    disk.fail_write = "eio";
     assert_int_equal(commit_raw(ops, 2), STORE_COMMITTED);
     assert_true(fault_is_set(&ops[1]->fault));
     assert_false(fault_is_set(&op->fault));
@@ -328,7 +289,7 @@ static void what_was_written_over_has_failed(void **state)
     (void)state;
     struct store_op *op = make_add("LOST", "body");
     in_limbo = true;
-    fail_commits = 1;
+    disk.fail_commits = 1;
     assert_int_equal(commit_raw(&op, 1), STORE_FAILED);
     assert_int_equal(runs_noted, 1);
     assert_true(op->failed_with_batch);
@@ -343,7 +304,7 @@ static void a_later_batch_writes_over_it(void **state)
     (void)state;
     struct store_op *op = make_add("LOST", "body"), *next = make_void();
     in_limbo = true;
-    fail_commits = 2;
+    disk.fail_commits = 2;
     assert_int_equal(commit_raw(&op, 1), STORE_IN_LIMBO);
     drop_chores(&last, true);
     unsigned noted = runs_noted;
@@ -360,7 +321,7 @@ static void nothing_is_written_over_it_outside_a_transaction(void **state)
     (void)state;
     struct store_op *op = make_add("LOST", "body");
     in_limbo = true;
-    fail_commits = 1;
+    disk.fail_commits = 1;
     fails_begin = 2;
     assert_int_equal(commit_raw(&op, 1), STORE_IN_LIMBO);
     assert_int_equal(begins, 2);
@@ -376,7 +337,7 @@ static void a_batch_that_failed_leaves_no_hole(void **state)
 {
     (void)state;
     struct store_op *op = make_add("LOST", "body");
-    fail_commits = 1;
+    disk.fail_commits = 1;
     assert_int_equal(commit_raw(&op, 1), STORE_FAILED);
     drop_chores(&last, true);
     assert_int_equal(add("ONE", "body").start, 0);

@@ -3,7 +3,7 @@
  * the index is synced, a sync that failed and a record that is whole all the same, a last block that is half filled, rot, a segment under another's name, an
  * older program on such a spool. The index is lost in each, or not to be relied on: the log alone must tell.
  */
-#include "local_fixture.h"
+#include "local_disk.h"
 
 #include "store/local/local_record.h"
 #include "store/local/local_schema.h"
@@ -11,56 +11,10 @@
 
 /* ---- a disk that fails when it is told to ---- */
 
-static unsigned fail_commits, fail_syncs;
-
-struct local_index;
-int __real_local_index_commit(struct local_index *index, struct fault *fault);
-int __wrap_local_index_commit(struct local_index *index, struct fault *fault);
-int __real_net_file_sync(struct net_file *file, struct fault *fault);
+int __wrap_local_index_commit(struct local_index *index, struct fault *fault); /* these three are local_disk.h's */
 int __wrap_net_file_sync(struct net_file *file, struct fault *fault);
-
-static int fails(unsigned *left, struct fault *fault)
-{
-    if (*left == 0) {
-        return 0;
-    }
-    (*left)--;
-    if (fault != NULL) {
-        fault_set(fault, FAULT_LOCAL, "eio", "test", "the disk was told to fail");
-    }
-    return -1;
-}
-
-int __wrap_local_index_commit(struct local_index *index, struct fault *fault)
-{
-    return fails(&fail_commits, fault) != 0 ? -1 : __real_local_index_commit(index, fault);
-}
-
-/* The octets are on the disk all the same: a sync that failed says nothing about that. */
-int __wrap_net_file_sync(struct net_file *file, struct fault *fault)
-{
-    int result = __real_net_file_sync(file, fault);
-    return fails(&fail_syncs, fault) != 0 ? -1 : result;
-}
-
-/* The next write of a batch fails with this code. */
-static const char *fail_write;
-
-int __real_net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count,
-                          struct fault *fault);
 int __wrap_net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count,
                           struct fault *fault);
-
-int __wrap_net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count,
-                          struct fault *fault)
-{
-    if (fail_write == NULL || count < 2) {
-        return __real_net_file_write(file, offset, pieces, count, fault);
-    }
-    fault_set(fault, FAULT_LOCAL, fail_write, "test", "the disk was told to fail");
-    fail_write = NULL;
-    return -1;
-}
 
 /* The log of the index is as long as it is told to be. */
 static uint64_t told_octets;
@@ -75,7 +29,7 @@ uint64_t __wrap_local_index_log_octets(const struct local_index *index)
 
 static int set_up_corner(void **state)
 {
-    fail_commits = fail_syncs = 0;
+    memset(&disk, 0, sizeof disk);
     return set_up(state);
 }
 
@@ -87,7 +41,7 @@ static void stale_records_behind_a_torn_tail(void **state)
     (void)state;
     add("KEPT", "first");
     struct store_op *ops[] = {make_add("LOST1", "second"), make_add("LOST2", "third")};
-    fail_commits = 1;
+    disk.fail_commits = 1;
     assert_int_equal(commit(ops, 2), STORE_FAILED);
     add("AFTER", "fourth");
     rebuild_from_log();
@@ -105,7 +59,7 @@ static void stale_records_behind_half_a_record(void **state)
     add("KEPT", "first");
     struct store_op *ops[] = {make_add("LOST1", "a longer second body than that which is written over it"),
                               make_add("LOST2", "third")};
-    fail_commits = 1;
+    disk.fail_commits = 1;
     assert_int_equal(commit(ops, 2), STORE_FAILED);
     add("AFTER", "short");
     rebuild_from_log();
@@ -120,7 +74,7 @@ static void a_failed_sync_and_a_record_that_is_whole(void **state)
     (void)state;
     struct store_place kept = add("KEPT", "first");
     struct store_op *op = make_add("LOST", "second");
-    fail_syncs = 1;
+    disk.fail_syncs = 1;
     commit(&op, 1);
     assert_true(fault_is_set(&op->fault));
     struct store_place after = add("AFTER", "third");
@@ -141,7 +95,7 @@ static void a_full_disk_is_no_bad_disk(void **state)
     struct store_place last = add("FIRST", "body");
     for (size_t i = 0; i < 3; i++) {
         struct store_op *op = make_add(ids[i][0], "body");
-        fail_write = codes[i];
+        disk.fail_write = codes[i];
         commit(&op, 1);
         assert_string_equal(op->fault.code, codes[i]);
         struct store_place next = add(ids[i][1], "body");
@@ -186,14 +140,14 @@ static void a_segment_stays_until_the_index_is_synced(void **state)
     struct store_place place = add("ONE", "first");
     uint64_t message = w.last_message;
     struct store_op *lost = make_add("LOST", "second");
-    fail_syncs = 1; /* so that another segment is appended to */
+    disk.fail_syncs = 1; /* so that another segment is appended to */
     commit(&lost, 1);
     add("TWO", "third");
     struct store_op finish = {
         .kind = STORE_FINISH, .run = 1, .finish = {.key = {message, 1}, .state = STORE_STATE_FILED, .attempts = 1}};
     struct store_op *ops[] = {&finish};
     list_init(&finish.link);
-    fail_commits = 1;
+    disk.fail_commits = 1;
     assert_int_equal(commit(ops, 1), STORE_FAILED);
     assert_true(has_segment(place.segment));
     finish.fault = (struct fault)FAULT_INIT;
@@ -256,7 +210,7 @@ static void rot_is_told_from_a_torn_tail(void **state)
     open_store();
     struct store_op *lost = make_add("LOST", "third");
     struct store_place again = add("AGAIN", "fourth"); /* in a segment of this start */
-    fail_syncs = 1;
+    disk.fail_syncs = 1;
     commit(&lost, 1);
     add("AFTER", "fifth"); /* in the next one, which says how far that was durable */
     write_at(again.segment, again.start, zeros, 200);
