@@ -40,16 +40,22 @@ static void test_fetch_unreadable(void **state)
     }
 }
 
-/* What could not be taken in hand is not set aside either. */
-static void test_fetch_unreadable_and_fails(void **state)
+/* One that cannot be read is fetched, and the first operation of this kind fails. */
+static void fetch_spoilt(struct fixture *fixture, int fail_kind)
 {
-    struct fixture *fixture = *state;
     fixture->takes = false;
     commit_and_wait(fixture, "waits", 1);
     door.spoil = "detail";
     door.commits_fail = 1;
-    door.fail_kind = STORE_HAND;
+    door.fail_kind = fail_kind;
     assert_int_equal(fetch(fixture, 10), 0);
+}
+
+/* What could not be taken in hand is not set aside either. */
+static void test_fetch_unreadable_and_fails(void **state)
+{
+    struct fixture *fixture = *state;
+    fetch_spoilt(fixture, STORE_HAND);
     assert_true(fixture->next_due_ms > 0);
     assert_int_equal(counts(fixture).unreadable, 0);
     assert_int_equal(counts(fixture).waiting, 1);
@@ -62,13 +68,8 @@ static void test_fetch_unreadable_and_fails(void **state)
 static void test_set_aside_by_another(void **state)
 {
     struct fixture *fixture = *state;
-    fixture->takes = false;
-    commit_and_wait(fixture, "waits", 1);
-    door.spoil = "detail";
-    door.commits_fail = 1;
-    door.fail_kind = STORE_FINISH;
     door.fail_class = FAULT_PERM;
-    assert_int_equal(fetch(fixture, 10), 0);
+    fetch_spoilt(fixture, STORE_FINISH);
     while (door.commits_fail > 0) {
         turn(fixture);
     }
