@@ -237,7 +237,7 @@ static const char *because(const json_t *upstream)
         const char *cause, *words;
     } rows[] = {{"unreached", " (the server is not reached)"},
                 {"login", " (the login is refused)"},
-                {"sessions", " (the server closes each session before anything is filed)"},
+                {"sessions", " (the server closes each connection before anything is filed)"},
                 {"refused", " (the server refuses everything for now)"}};
     const char *cause = json_string_value(json_object_get(upstream, "cause"));
     for (size_t i = 0; cause != NULL && i < sizeof rows / sizeof rows[0]; i++) {

@@ -269,7 +269,7 @@ static void write_probe(struct attempt *attempt)
 static void note_broken(struct attempt *attempt, const struct fault *fault)
 {
     json_object_set_new(attempt->result, "note",
-                        json_sprintf("the session broke during %s (%s): mail is filed without that question",
+                        json_sprintf("the connection broke during %s (%s): mail is filed without that question",
                                      fault->where, fault->text));
 }
 

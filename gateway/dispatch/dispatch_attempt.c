@@ -68,7 +68,8 @@ static bool is_out_of_time(const struct dispatch_attempt *attempt, bool last, st
 {
     bool is_late = last && !spool_node_may_send(attempt->upstream->dispatch->spool);
     if (is_late) {
-        fault_set(fault, FAULT_LOCAL, UPSTREAM_LEASE, "spool", "the other nodes have not heard this one for too long");
+        fault_set(fault, FAULT_LOCAL, UPSTREAM_LEASE, "spool",
+                  "this node has not reached the database for so long that another node may deliver this message");
     }
     return is_late;
 }

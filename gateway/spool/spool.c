@@ -324,16 +324,15 @@ static void read_counted(void *ctx)
 
 static void on_counted_read(void *ctx)
 {
+    static const char too_many[] = "the rules counted more messages than are looked through now: counters are too low "
+                                   "until the next start finds the rest";
     struct counted_job *job = ctx;
     for (size_t i = 0; i < job->count && !job->spool->closing; i++) {
         job->fn(job->ctx, &job->envelopes[i]);
     }
     if (fault_is_set(&job->fault) || job->full) {
-        log_event(job->spool->log, LOG_LEVEL_WARNING, "reload_warning",
-                  LOG_STR("error.message",
-                          job->full
-                              ? "too many counted messages to look through now; the rest is found at the next start"
-                              : job->fault.text));
+        const char *why = job->full ? too_many : job->fault.text;
+        log_event(job->spool->log, LOG_LEVEL_WARNING, "reload_warning", LOG_STR("error.message", why));
     }
     arena_free(&job->arena);
     free(job->envelopes);

@@ -56,8 +56,8 @@ void spool_limbo_take(struct spool *spool, struct spool_group *group)
 {
     log_event(spool->log, LOG_LEVEL_ERROR, "spool_in_limbo", LOG_INT("operations", (uint64_t)group->batch.count),
               LOG_STR("error.code", group->batch.fault.code),
-              LOG_STR("reason", "the data that could not be synced may or may not be on the disk: no sender is "
-                                "answered before it is overwritten"));
+              LOG_STR("reason", "it is not known whether these changes are on stable storage: the gateway finds out by "
+                                "itself, and senders hear 4xx until it knows"));
     group->was_in_limbo = true;
     group->limbo_since = net_now(spool->loop);
     spool->counts.limbo++;
@@ -97,8 +97,8 @@ static void leave_uncertain(struct spool_group *group)
         struct store_op *op = LIST_ITEM(link, struct store_op, link);
         struct fault was = op->fault;
         op->fault = FAULT_INIT;
-        fault_set(&op->fault, FAULT_UNCERTAIN, was.code, was.where, "it is unknown whether the data is on the disk: %s",
-                  was.text);
+        fault_set(&op->fault, FAULT_UNCERTAIN, was.code, was.where,
+                  "it is unknown whether the data is on stable storage: %s", was.text);
     }
 }
 

@@ -72,11 +72,13 @@ static void tell_lost(struct spool_node *node)
     if (is_lost && !node->is_lost) {
         log_event(spool->log, LOG_LEVEL_ERROR, "node_lease_lost", LOG_STR("error.code", node->fault.code),
                   LOG_STR("error.message", node->fault.text),
-                  LOG_STR("reason", "this node has been silent for so long that another may take it for dead: it sends "
-                                    "nothing until it reaches the database again"));
+                  LOG_STR("reason",
+                          "this node has not reached the database for so long that another node may take over its "
+                          "deliveries: this node delivers nothing until it reaches the database again, which "
+                          "it tries by itself (\"mailweir check --database\" says what is wrong)"));
     } else if (!is_lost && node->is_lost) {
         log_event(spool->log, LOG_LEVEL_WARNING, "node_lease_regained",
-                  LOG_STR("reason", "this node reaches the database again and sends mail"));
+                  LOG_STR("reason", "this node reaches the database again and goes on delivering"));
     }
     bool is_news = is_lost && !node->is_lost;
     node->is_lost = is_lost;
@@ -110,13 +112,15 @@ static void tell_beat(struct spool_node *node)
     node->counts.dead_rows = node->beat.dead_rows;
     node->counts.ended += node->beat.is_ended;
     if (node->beat.is_ended) {
-        log_event(spool->log, LOG_LEVEL_ERROR, "node_ended",
-                  LOG_STR("reason", node->beat.renounces
-                                        ? "this node could not find out in time what the database had kept of what it "
-                                          "wrote: it gave back all its deliveries, each is looked for on its server, "
-                                          "and starts afresh"
-                                        : "another node took this one for dead and took over its deliveries: this node "
-                                          "starts afresh"));
+        log_event(
+            spool->log, LOG_LEVEL_ERROR, "node_ended",
+            LOG_STR("reason", node->beat.renounces
+                                  ? "the database did not say in time whether it had kept what this node wrote: "
+                                    "this node gave back all its deliveries and starts afresh; each delivery is "
+                                    "looked for on its server before it is sent again, and nothing is to be done"
+                                  : "another node took this one for dead and took over its deliveries, or the "
+                                    "database lacks its latest changes (history_lost): this node starts afresh by "
+                                    "itself, and nothing is to be done"));
         nudge(spool);
     }
     bool is_news = node->beat.is_news || node->beat.taken > 0;

@@ -74,9 +74,10 @@ static void forget_message(struct spool_overflow *overflow)
 static void leave_message(struct spool_overflow *overflow)
 {
     const struct fault *fault = &overflow->now.fault;
-    log_event(overflow->log, LOG_LEVEL_ERROR, "overflow_stuck", LOG_STR("id", overflow->now.envelope.id),
-              LOG_STR("error.code", fault->code), LOG_STR("error.message", fault->text),
-              LOG_STR("reason", "the message stays in the overflow and is tried again"));
+    log_event(
+        overflow->log, LOG_LEVEL_ERROR, "overflow_stuck", LOG_STR("id", overflow->now.envelope.id),
+        LOG_STR("error.code", fault->code), LOG_STR("error.message", fault->text),
+        LOG_STR("reason", "the message stays in the overflow, and the gateway tries by itself to hand it over again"));
     overflow->state.fault = *fault;
     forget_message(overflow);
 }

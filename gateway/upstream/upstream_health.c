@@ -128,7 +128,7 @@ static void on_session_end(struct upstream_pool *pool, const struct upstream_con
     if (!fault_is_set(fault)) {
         const char *said = imapc_engine_said(connection->engine);
         fault_set(&session.fault, FAULT_TEMP, "connection-lost", "ready",
-                  "the server closed the session after the login%s%s", said[0] != '\0' ? "; it said: " : "", said);
+                  "the server closed the connection after the login%s%s", said[0] != '\0' ? "; it said: " : "", said);
     }
     unsigned before = outage_failures(&pool->outage);
     if (outage_session_ended(&pool->outage, net_now(pool->loop), draw_number(), &session)) {

@@ -32,8 +32,8 @@ static void log_question(struct upstream_pool *pool)
     if (question != IMAPC_QUESTIONS) {
         log_event(pool->log, LOG_LEVEL_WARNING, "question_left_out", LOG_STR("upstream", pool->account.name),
                   LOG_STR("question", imapc_habits_name(question)),
-                  LOG_STR("message", "the session broke at this question twice in a row; mail is filed without asking "
-                                     "it, and it is asked again in a day"));
+                  LOG_STR("message", "the connection broke at this question twice in a row: mail is filed without the "
+                                     "question, which is asked again in a day; nothing is to be done"));
     }
 }
 

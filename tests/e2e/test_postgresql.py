@@ -406,7 +406,8 @@ def test_a_node_is_killed(world):
     wait(lambda: imap.peak == 3, "all connections that the account may have")
     nodes[0].kill()
     ledger.nodes = nodes[1:]
-    wait(lambda: any(node.events("node_taken_over") for node in nodes[1:]), "takeover", 40)
+    taken = wait(lambda: [e for node in nodes[1:] for e in node.events("node_taken_over")], "takeover", 40)
+    assert [e["node"] for e in taken] == ["node0"], taken
     imap.most = imap.open
     ledger.more(20)
     wait(lambda: imap.most == 3, "connections of the dead node, in the hands of others")

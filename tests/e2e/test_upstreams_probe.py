@@ -175,7 +175,7 @@ def test_questions_that_break_the_session(world):
         gateway = world.mailweir(None, name=f"breaks-{step}")
         fake.configure(gateway, timeouts={"connect": "5s", "command": "5s"})
         status, out, _ = gateway.run("upstreams", "--probe", "INBOX")
-        assert status == 0 and f"the session broke during {step}" in out and "found by its id and removed" in out, out
+        assert status == 0 and f"the connection broke during {step}" in out and "found by its id and removed" in out, out
         status, out, _ = gateway.run("check", "--upstreams", "--json")
         (tried,) = json.loads(out)["tried"]
         assert status == 0 and tried["good"] and step in tried["note"], out
@@ -186,7 +186,7 @@ def test_an_answer_that_is_not_imap(world):
     fake = FakeImap(world, Profile(BASE + " UIDPLUS NAMESPACE UNSELECT OBJECTID"), session=Freed)
     gateway = gateway_for(world, fake)
     status, out, _ = gateway.run("upstreams", "--probe", "INBOX")
-    assert status == 0 and "the session broke during status" in out and "found by its id and removed" in out, out
+    assert status == 0 and "the connection broke during status" in out and "found by its id and removed" in out, out
     assert len(fake.folder("INBOX").messages) == 0
 
 

@@ -631,6 +631,30 @@ static void test_another_history(void **state)
     }
 }
 
+/* Whoever reads it at night needs not do anything. */
+static void test_what_is_followed(void **state)
+{
+    static const struct {
+        const char *there, *said;
+    } cases[] = {{"UPDATE fence SET line = 99",
+                  "another server has taken the place of the one before; nothing is to be "
+                  "done: this node sees to it and goes on by itself"},
+                 {"DELETE FROM fence", "; nothing is to be done: this node starts afresh by itself"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char sql[100];
+        struct fault fault = FAULT_INIT;
+        struct postgresql_link link;
+        snprintf(sql, sizeof sql, "SELECT enter_here(%lld, 1)", (long long)ask_server("SELECT max(epoch) FROM fence"));
+        say("%s", cases[i].there);
+        postgresql_link_init(&link, place, "test");
+        assert_int_equal(postgresql_link_open(&link, &fault), 0);
+        assert_null(postgresql_ask(&link, sql, NULL, false, &fault));
+        assert_non_null(strstr(fault.text, cases[i].said));
+        postgresql_link_close(&link);
+    }
+}
+
 /* ---- damage ---- */
 
 static struct store_damage found;
@@ -958,6 +982,7 @@ int main(int argc, char **argv)
         TEST(test_clocks_of_nodes),
         TEST(test_nodes_of_before),
         TEST(test_another_history),
+        TEST(test_what_is_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@ const days = (seconds) => (seconds == null ? "" : seconds <= 0 ? "expired" : `go
 const CAUSES = {
   unreached: "the server is not reached",
   login: "the login is refused",
-  sessions: "the server ends each session before anything is filed",
+  sessions: "the server closes each connection before anything is filed",
   refused: "the server refuses everything for now",
 };
 const MIB = 1048576;

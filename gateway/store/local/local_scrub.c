@@ -69,7 +69,7 @@ static void tell_missing(const struct scrubbing *scrubbing, const char *id, unsi
 {
     struct fault what = FAULT_INIT;
     fault_set(&what, FAULT_LOCAL, "damaged", "index",
-              "the spool's index counts %u open deliveries of the message but has %u", open, found);
+              "the spool's index counts %u open deliveries of the message, but has rows for %u", open, found);
     tell_damage(scrubbing, STORE_DAMAGE_TABLE, id, &what);
 }
 
@@ -266,7 +266,8 @@ static void tell_start(const struct local *local, bool agrees, uint64_t deliveri
 {
     char text[200];
     snprintf(text, sizeof text,
-             "the spool's index finds open deliveries of %" PRIu64 " messages, and %" PRIu64 " messages with some",
+             "the spool's index contradicts itself: %" PRIu64 " messages are open by its deliveries, and %" PRIu64
+             " by its messages",
              deliveries, messages);
     log_event(local->options.log, LOG_LEVEL_ERROR, "spool_damaged", LOG_STR("id", ""), LOG_STR("what", "index"),
               LOG_STR("error.code", "damaged"), LOG_STR("error.message", text));

@@ -13,28 +13,46 @@
 
 /* ---- faults ---- */
 
-static const struct {
+struct meaning {
     const char *state; /* the SQLSTATE begins so */
     const char *code;
-} meanings[] = {
-    {"MW001", "fenced"},  {"MW002", "again"},   {"MW003", "moved"},   {"40001", "again"},   {"40P01", "again"},
-    {"25006", "standby"}, {"53100", "enospc"},  {"53", "busy"},       {"55P03", "busy"},    {"57014", "down"},
-    {"57", "down"},       {"08", "down"},       {"28", "refused"},    {"3D000", "foreign"}, {"42501", "rights"},
-    {"42P01", "foreign"}, {"42883", "foreign"}, {"3F000", "foreign"}, {"42703", "foreign"},
+    const char *advice; /* said behind the server's words; NULL: they say enough */
 };
 
-static const char *code_of(const char *state)
+static const struct meaning meanings[] = {
+    {"MW001", "fenced", "nothing is to be done: this node starts afresh by itself"},
+    {"MW002", "again", NULL},
+    {"MW003", "moved", "nothing is to be done: this node sees to it and goes on by itself"},
+    {"40001", "again", NULL},
+    {"40P01", "again", NULL},
+    {"25006", "standby", NULL},
+    {"53100", "enospc", NULL},
+    {"53", "busy", NULL},
+    {"55P03", "busy", NULL},
+    {"57014", "down", NULL},
+    {"57", "down", NULL},
+    {"08", "down", NULL},
+    {"28", "refused", NULL},
+    {"3D000", "foreign", NULL},
+    {"42501", "rights", NULL},
+    {"42P01", "foreign", NULL},
+    {"42883", "foreign", NULL},
+    {"3F000", "foreign", NULL},
+    {"42703", "foreign", NULL},
+};
+
+static struct meaning meaning_of(const char *state)
 {
     for (size_t i = 0; state != NULL && i < sizeof meanings / sizeof meanings[0]; i++) {
         if (strncmp(state, meanings[i].state, strlen(meanings[i].state)) == 0) {
-            return meanings[i].code;
+            return meanings[i];
         }
     }
-    return state == NULL ? "down" : "postgresql";
+    return (struct meaning){.code = state == NULL ? "down" : "postgresql"};
 }
 
 /* One line of what libpq says in several. */
-static void set_fault(struct fault *fault, const char *code, const char *text)
+static void set_meant(struct fault *fault, struct meaning meaning, const char *text)
 {
     char line[400];
     size_t len = 0;
@@ -50,7 +68,13 @@ static void set_fault(struct fault *fault, const char *code, const char *text)
         len--;
     }
     line[len] = '\0';
-    fault_set(fault, FAULT_LOCAL, code, "postgresql", "PostgreSQL: %s", line);
+    fault_set(fault, FAULT_LOCAL, meaning.code, "postgresql", "PostgreSQL: %s%s%s", line,
+              meaning.advice == NULL ? "" : "; ", meaning.advice == NULL ? "" : meaning.advice);
+}
+
+static void set_fault(struct fault *fault, const char *code, const char *text)
+{
+    set_meant(fault, (struct meaning){.code = code}, text);
 }
 
 static void set_result_fault(struct postgresql_link *link, PGresult *result, struct fault *fault)
@@ -58,7 +82,7 @@ static void set_result_fault(struct postgresql_link *link, PGresult *result, str
     const char *state = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *text = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     text = text != NULL ? text : PQerrorMessage(link->conn);
-    set_fault(fault, code_of(state), text[0] == '\0' ? "the connection was lost" : text);
+    set_meant(fault, meaning_of(state), text[0] == '\0' ? "the connection was lost" : text);
 }
 
 /* ---- connecting ---- */

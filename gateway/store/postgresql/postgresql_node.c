@@ -34,24 +34,29 @@ static uint64_t lease_of(const struct postgresql *pg)
     return store_lease_of(pg->options.lease_ms);
 }
 
+struct dead {
+    int64_t epoch;
+    const char *name;
+};
+
 /*
  * Each in a transaction of its own: what was in many hands is much. What it has counted is ours from now on; when we
  * were ended ourselves, and do not know it yet, it is nobody's. How many deliveries that were; -1.
  */
-static int64_t take_over(struct postgresql *pg, struct postgresql_link *link, struct arena *arena, int64_t epoch,
-                         struct fault *fault)
+static int64_t take_over(struct postgresql *pg, struct postgresql_link *link, struct arena *arena,
+                         const struct dead *dead, struct fault *fault)
 {
     static const char sql[] =
         "SELECT take_over($1, coalesce((SELECT t.epoch FROM tally t WHERE t.epoch = $2 FOR KEY SHARE), 0))";
     struct postgresql_values keys = postgresql_values_new(arena);
-    postgresql_add_number(&keys, epoch);
+    postgresql_add_number(&keys, dead->epoch);
     postgresql_add_number(&keys, (int64_t)atomic_load(&pg->epoch));
     int64_t taken = ask_number(link, sql, &keys, fault);
     if (taken >= 0) {
-        log_event(pg->options.log, LOG_LEVEL_WARNING, "node_taken_over", LOG_INT("epoch", (uint64_t)epoch),
-                  LOG_INT("deliveries", (uint64_t)taken),
-                  LOG_STR("reason", "a node ended without giving back its deliveries: each of them is looked for on "
-                                    "its server before it is sent again"));
+        log_event(pg->options.log, LOG_LEVEL_WARNING, "node_taken_over", LOG_STR("node", dead->name),
+                  LOG_INT("epoch", (uint64_t)dead->epoch), LOG_INT("deliveries", (uint64_t)taken),
+                  LOG_STR("reason", "the node ended, or was cut off, without giving back its deliveries: each of them "
+                                    "is looked for on its server before it is sent again; see whether that node runs"));
     }
     return taken;
 }
@@ -76,7 +81,8 @@ static int64_t take_over_dead(struct postgresql *pg, struct postgresql_link *lin
                               uint64_t *nodes_r, struct fault *fault)
 {
     static const char sql[] =
-        "SELECT n.epoch FROM node n JOIN fence f USING (epoch) WHERE n.epoch <> $1 AND ((n.name = $2 AND $4 AND NOT"
+        "SELECT n.epoch, n.name FROM node n JOIN fence f USING (epoch) WHERE n.epoch <> $1 AND ((n.name = $2 AND $4 "
+        "AND NOT"
         " EXISTS (SELECT 1 FROM pg_stat_activity a WHERE a.application_name = 'mailweir ' || n.epoch))"
         " OR n.lease_until + $3 * interval '1 millisecond' < clock_timestamp()) ORDER BY 1";
     struct arena *arena = arena_new(1u << 20);
@@ -89,14 +95,15 @@ static int64_t take_over_dead(struct postgresql *pg, struct postgresql_link *lin
     if (same) {
         wait_for_the_dead(pg, link, arena, name);
     }
-    PGresult *dead = postgresql_ask(link, sql, &values, false, fault);
-    int64_t taken = dead == NULL ? -1 : 0;
-    for (int row = 0; taken >= 0 && row < PQntuples(dead); row++) {
-        int64_t some = take_over(pg, link, arena, postgresql_number_at(dead, row, 0), fault);
+    PGresult *all = postgresql_ask(link, sql, &values, false, fault);
+    int64_t taken = all == NULL ? -1 : 0;
+    for (int row = 0; taken >= 0 && row < PQntuples(all); row++) {
+        const struct dead dead = {.epoch = postgresql_number_at(all, row, 0), .name = PQgetvalue(all, row, 1)};
+        int64_t some = take_over(pg, link, arena, &dead, fault);
         taken = some < 0 ? -1 : taken + some;
         *nodes_r += some >= 0;
     }
-    PQclear(dead);
+    PQclear(all);
     arena_free(&arena);
     return taken;
 }
@@ -133,11 +140,13 @@ int postgresql_node_follow(struct postgresql *pg, struct postgresql_link *link, 
     int64_t lost = ask_number(link, "SELECT follow($1, $2, $3)::int", &values, fault);
     arena_free(&arena);
     if (lost > 0) {
-        log_event(pg->options.log, LOG_LEVEL_ERROR, "history_lost", LOG_INT("epoch", epoch),
-                  LOG_STR("reason",
-                          "another PostgreSQL has taken the place of the one before, or a copy of it, and lacks"
-                          " some of what that had: mail that was acknowledged last may be lost, and all that"
-                          " waits is looked for on its server before it is sent"));
+        log_event(
+            pg->options.log, LOG_LEVEL_ERROR, "history_lost", LOG_INT("epoch", epoch),
+            LOG_STR("reason",
+                    "another PostgreSQL server, or a copy, has taken the place of the one before and may lack its "
+                    "last changes: mail that was acknowledged last may be lost, and all mail that waits is "
+                    "looked for on its server before it is sent. The nodes go on by themselves; find out what "
+                    "senders sent in the last moments before"));
     }
     return (int)lost;
 }

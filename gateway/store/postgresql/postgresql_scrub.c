@@ -65,7 +65,7 @@ static void check_row(struct postgresql *pg, struct store_scrub *scrub, PGresult
     if (open != there) {
         struct fault what = FAULT_INIT;
         fault_set(&what, FAULT_LOCAL, "damaged", "postgresql",
-                  "the database counts %u open deliveries of the message but has %u", open, there);
+                  "the database counts %u open deliveries of the message, but has rows for %u", open, there);
         tell_damage(scrub, STORE_DAMAGE_TABLE, id, &what);
     }
     scrub->messages++;
