@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """runner - builds, finds the tests of every stage, runs them, and counts; see tests/run for its use.
 
-A stage is a function that gives its tests; a test is a name and a command. A command's process group is its own and is ended with it.
+A stage is a function of the options that gives its tests; a test is a name and a command. A command's process group is its own and is ended with it.
 Exit status of a command: 0 passed, 77 skipped (its last line says why), anything else failed.
 """
 import argparse
@@ -43,13 +43,13 @@ class Test:
 
 # ---- stages ----
 
-def lint(_size):
+def lint(_options):
     for path in sorted((ROOT / "tests/lint").glob("*.py")):
         needs_build = '"build' in path.read_text()  # the others begin beside it
         yield Test("lint/" + path.stem, ["/usr/bin/python3", str(path)], 480, build="" if needs_build else None)  # cppcheck, on a busy machine
 
 
-def unit(_size):
+def unit(_options):
     for suffix in PROGRAMS:
         for path in sorted((ROOT / "tests/unit").glob("test_*.c")):
             yield Test(f"unit{suffix}/{path.stem[5:]}", [str(BUILDS[suffix][0] / "tests" / path.stem)], env=SANITIZER_ENV, build=suffix,
@@ -69,16 +69,24 @@ NOT_REPEATED = {"documents/every_command", "reading/generated_messages", "rules_
                 "failover/promotion", "failover/standbys_that_stand_still", "failover/an_old_primary_that_lives", "failover/a_node_is_cut_off_from_the_database"}
 
 
-def e2e(size):
-    for suffix in PROGRAMS:
-        folder = BUILDS[suffix][0]
-        for path in sorted((ROOT / "tests/e2e").glob("test_*.py")):
-            for name in functions(path):
-                if suffix and size == "small" and f"{path.stem[5:]}/{name[5:]}" in NOT_REPEATED:
-                    continue
-                env = {**SANITIZER_ENV, "MAILWEIR": str(folder / "mailweir"), "TEST_SIZE": size}
-                yield Test(f"e2e{suffix}/{path.stem[5:]}/{name[5:]}",
-                           ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 300, env, suffix, ("mailweir", "reading"))
+def suffixes_for(test, path, options):
+    """The builds that it is run with. Where all tests are run, in the small size, each is run once: with the sanitizer's build, and with the other what that
+    need not repeat; with both what asks which one it is. Where some are asked for, and in the large size, with both."""
+    if options.size == "large":
+        return PROGRAMS
+    if test in NOT_REPEATED:
+        return ("",)
+    return PROGRAMS if options.filters or "is_sanitized()" in path.read_text() else ("-asan",)
+
+
+def e2e(options):
+    for path in sorted((ROOT / "tests/e2e").glob("test_*.py")):
+        for name in functions(path):
+            test = f"{path.stem[5:]}/{name[5:]}"
+            for suffix in suffixes_for(test, path, options):
+                env = {**SANITIZER_ENV, "MAILWEIR": str(BUILDS[suffix][0] / "mailweir"), "TEST_SIZE": options.size}
+                yield Test(f"e2e{suffix}/{test}", ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 300, env, suffix,
+                           ("mailweir", "reading"))
 
 
 # Files of e2e whose tests are made on a queue in PostgreSQL, too, but for those that are about the folder of a local one.
@@ -86,19 +94,19 @@ ON_POSTGRESQL = {"main": (), "restart": (), "queue": ("test_index_is_lost",), "d
                  "find": ("test_who_is_forgotten_over_a_rebuild", "test_words_that_are_damaged_hurt_nothing_but_the_search"), "acknowledge": (), "fairness": ()}
 
 
-def on_postgresql(size):
+def on_postgresql(options):
     """The same tests on the other store; skipped where there is no server of it."""
     for file, left_out in ON_POSTGRESQL.items():
         path = ROOT / f"tests/e2e/test_{file}.py"
         for name in functions(path):
             if name in left_out:
                 continue
-            env = {**SANITIZER_ENV, "MAILWEIR": str(BUILDS[""][0] / "mailweir"), "TEST_SIZE": size, "TEST_STORE": "postgresql"}
+            env = {**SANITIZER_ENV, "MAILWEIR": str(BUILDS[""][0] / "mailweir"), "TEST_SIZE": options.size, "TEST_STORE": "postgresql"}
             yield Test(f"postgresql/{file}/{name[5:]}", ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 300, env)
 
 
-def fuzz(size):
-    seconds, count = {"small": (4, ["20000"]), "large": (600, [])}[size]
+def fuzz(options):
+    seconds, count = {"small": (4, ["20000"]), "large": (600, [])}[options.size]
     for path in sorted((ROOT / "tests/fuzz").glob("fuzz_*.c")):
         yield Test(f"fuzz/{path.stem[5:]}", [str(ROOT / "tests/fuzz/run"), path.stem, str(seconds), *count], seconds + 120, build="-fuzz", targets=(path.stem,))
 
@@ -108,27 +116,27 @@ NEEDED = {"sim": ("mailweir", "mailweir-sim", "test_store_model")}
 
 def script_stage(stage):
     """A stage whose tests are the executable files tests/STAGE/test_*; each gets the size as its argument."""
-    def tests(size):
+    def tests(options):
         for path in sorted((ROOT / "tests" / stage).glob("test_*")):
             if path.is_file() and os.access(path, os.X_OK):
-                env = {**SANITIZER_ENV, "MAILWEIR": str(BUILDS[""][0] / "mailweir"), "TEST_SIZE": size}
+                env = {**SANITIZER_ENV, "MAILWEIR": str(BUILDS[""][0] / "mailweir"), "TEST_SIZE": options.size}
                 yield Test(f"{stage}/{path.stem[5:]}", [str(path)], 1800, env, targets=NEEDED.get(stage, ("mailweir",)), lane=stage)
     return tests
 
 
-def deploy(size):
+def deploy(options):
     """What is deployed: one after the other, for the sake of the ports and folders that are the system's."""
     for path in sorted((ROOT / "tests/deploy").glob("test_*.py")):
         for name in functions(path):
-            env = {"MAILWEIR": str(BUILDS[""][0] / "mailweir"), "TEST_SIZE": size}
+            env = {"MAILWEIR": str(BUILDS[""][0] / "mailweir"), "TEST_SIZE": options.size}
             yield Test(f"deploy/{path.stem[5:]}/{name[5:]}",
                        ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 1800, env, lane="deploy")
 
 
-def coverage(size):
+def coverage(options):
     """Which branches the tests take. A build of its own, and all of the unit tests once more: in the large size, or when it is asked for."""
-    if size == "large" or any(word.startswith("coverage") for word in sys.argv[1:]):
-        yield Test("coverage/branches", [str(ROOT / "tests/coverage/measure")], 3600, {"TEST_SIZE": size}, build=None)
+    if options.size == "large" or any(name.startswith("coverage") for name in options.filters):
+        yield Test("coverage/branches", [str(ROOT / "tests/coverage/measure")], 3600, {"TEST_SIZE": options.size}, build=None)
 
 
 STAGES = {"lint": lint, "unit": unit, "fuzz": fuzz, "e2e": e2e, "postgresql": on_postgresql, "deploy": deploy, "coverage": coverage}
@@ -137,13 +145,13 @@ for name in ("sim", "web"):
 
 
 def builds(tests, filters):
-    """What the tests need, as tests themselves: they are counted, too. Only where a few tests are asked for, only what these need is built: whoever
+    """What the tests need, as tests themselves: they are counted, too. Of the first build all is built, but where only a few tests are asked for: whoever
     runs a stage wants to know that all of it compiles."""
     few = filters and not any(name.rstrip("/") in STAGES and name.rstrip("/") != "lint" for name in filters)
     for suffix, (folder, options) in BUILDS.items():
         needed = [test.targets for test in tests if test.build == suffix]
         if needed:
-            targets = sorted({target for each in needed for target in each}) if few else []
+            targets = sorted({target for each in needed for target in each}) if few or suffix else []
             yield Test("build" + suffix, [str(ROOT / "deploy/build"), str(folder), *options, *targets], 3600, build=suffix, lane="build")
 
 
@@ -356,7 +364,7 @@ def main():
     parser.add_argument("filters", nargs="*")
     options = parser.parse_args()
     counts = {"passed": 0, "failed": 0, "skipped": 0}
-    tests = [test for stage in STAGES.values() for test in stage(options.size) if wanted(test.name, options.filters)]
+    tests = [test for stage in STAGES.values() for test in stage(options) if wanted(test.name, options.filters)]
     if options.list:
         print("\n".join(test.name for test in tests))
         return 0

@@ -8,7 +8,7 @@ from deployed import ROOT, Skip, compiler_cache, debian_root, ending, run
 # What the second command runs there: something of each stage that needs no more than the root; all of it by hand (MAILWEIR_BARE_ROOT=all). cppcheck, which takes
 # longest, says there what it says here.
 LINTS = sorted(f"lint/{path.stem}" for path in (ROOT / "tests/lint").glob("*.py") if path.stem not in ("cppcheck", "broken"))
-PART = ["unit/bytes", "unit/spool", *LINTS, "e2e/main/curl", "e2e/refusals/"]
+PART = ["unit/bytes", "unit/spool_admin", *LINTS, "e2e/main/curl", "e2e/refusals/"]
 
 
 @contextlib.contextmanager

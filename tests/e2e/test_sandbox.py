@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 from fake_imap import FakeImap, Profile
-from harness import MAILWEIR, Skip, free_port, message, wait
+from harness import MAILWEIR, Skip, free_port, is_sanitized, message, wait
 
 
 def sandboxed(gateway):
@@ -16,6 +16,7 @@ def sandboxed(gateway):
     wait(lambda: gateway.events("ready") or not gateway.process.alive(), "ready line")
     line, = gateway.events("sandbox")
     if "sanitizer build" in line.get("note", ""):
+        assert is_sanitized(), line
         raise Skip("a sanitizer's runtime needs the calls of a debugger")
     if "this kernel has no Landlock" in line.get("note", ""):
         raise Skip("this kernel has no Landlock")
