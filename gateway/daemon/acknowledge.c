@@ -234,11 +234,6 @@ static struct smtpd_answer answer_of(const struct wait *wait, const struct fault
     return (struct smtpd_answer){final ? 554 : 451, final ? "5.3.0" : "4.3.0", text, SMTPD_REPLY_BY_UPSTREAM};
 }
 
-static bool is_doubt(const struct fault *fault)
-{
-    return fault->class == FAULT_UNCERTAIN || strcmp(fault->code, "look") == 0 || strcmp(fault->code, "unproven") == 0;
-}
-
 /* What is known of the delivery; a new one is no longer open. */
 static struct heard *heard_of(struct wait *wait, const char *delivery, unsigned number)
 {
@@ -255,20 +250,19 @@ static struct heard *heard_of(struct wait *wait, const char *delivery, unsigned 
 }
 
 /* One of several that each have their own answer: the one that fails is dropped, the others are waited for. */
-static void hear_outcome(struct wait *wait, const char *delivery, unsigned number, enum spool_outcome_kind kind,
-                         const struct fault *fault)
+static void hear_outcome(struct wait *wait, const struct dispatch_became *became, unsigned number)
 {
-    struct heard *heard = heard_of(wait, delivery, number);
-    char text[sizeof fault->text + 160];
+    struct heard *heard = heard_of(wait, became->delivery, number);
+    char text[sizeof became->fault.text + 160];
     free(heard->text);
     heard->text = NULL;
     heard->delivered.answer = (struct smtpd_answer){0};
     wait->busy = false;
-    if (kind != SPOOL_FILED) {
-        heard->delivered.answer = answer_of(wait, fault, kind, text, sizeof text);
+    if (became->kind != SPOOL_FILED) {
+        heard->delivered.answer = answer_of(wait, &became->fault, became->kind, text, sizeof text);
         heard->delivered.answer.text = heard->text = expect_strdup(text);
         log_event(wait->acknowledge->log, LOG_LEVEL_WARNING, "not_acknowledged", LOG_STR("id", wait->id),
-                  LOG_STR("delivery", delivery), LOG_INT("reply.code", heard->delivered.answer.code),
+                  LOG_STR("delivery", became->delivery), LOG_INT("reply.code", heard->delivered.answer.code),
                   LOG_STR("reply.text", heard->text));
         drop_open(wait, heard->id);
     }
@@ -281,25 +275,25 @@ static void hear_outcome(struct wait *wait, const char *delivery, unsigned numbe
 }
 
 /* Whether this one has said the last of it: filed, or refused for good. */
-static bool note_last(struct wait *wait, const char *mailbox, enum spool_outcome_kind kind, const struct fault *fault)
+static bool note_last(struct wait *wait, const struct dispatch_became *became)
 {
-    bool refuses = kind != SPOOL_FILED && wait->done != NULL && is_final(fault, kind);
-    wait->left -= kind == SPOOL_FILED || refuses;
-    if (kind == SPOOL_FILED) {
-        note_filed(wait, mailbox);
+    bool is_filed = became->kind == SPOOL_FILED;
+    bool refuses = !is_filed && wait->done != NULL && is_final(&became->fault, became->kind);
+    wait->left -= is_filed || refuses;
+    if (is_filed) {
+        note_filed(wait, became->mailbox);
     } else if (refuses) {
-        wait->refusal = wait->refused++ == 0 ? *fault : wait->refusal;
+        wait->refusal = wait->refused++ == 0 ? became->fault : wait->refusal;
     }
-    return kind == SPOOL_FILED || refuses;
+    return is_filed || refuses;
 }
 
 /* One of several that have one answer together. */
-static void hear_for_all(struct wait *wait, const char *mailbox, enum spool_outcome_kind kind,
-                         const struct fault *fault)
+static void hear_for_all(struct wait *wait, const struct dispatch_became *became)
 {
-    char text[sizeof fault->text + FILED_MAX + 160];
-    bool is_last = note_last(wait, mailbox, kind, fault);
-    if (wait->left == 0 && wait->refused == 0 && kind == SPOOL_FILED) {
+    char text[sizeof became->fault.text + FILED_MAX + 160];
+    bool is_last = note_last(wait, became);
+    if (wait->left == 0 && wait->refused == 0 && became->kind == SPOOL_FILED) {
         answer_sender(wait, &(struct smtpd_answer){0});
         wait_free(wait);
         return;
@@ -314,31 +308,30 @@ static void hear_for_all(struct wait *wait, const char *mailbox, enum spool_outc
     }
     wait->busy = false;
     if (wait->done != NULL) {
-        struct smtpd_answer bad = answer_of(wait, fault, kind, text, sizeof text);
+        struct smtpd_answer bad = answer_of(wait, &became->fault, became->kind, text, sizeof text);
         give_up_delivery(wait, &bad);
     } else if (wait->drops == 0) {
         drop_open(wait, wait->id);
     }
 }
 
-void acknowledge_outcome(void *ctx, const char *delivery, const char *mailbox, enum spool_outcome_kind kind,
-                         const struct fault *fault)
+void acknowledge_outcome(void *ctx, const struct dispatch_became *became)
 {
     struct acknowledge *acknowledge = ctx;
-    struct bytes rest = bytes_of(delivery);
+    struct bytes rest = bytes_of(became->delivery);
     struct wait *wait = map_get(acknowledge->waiting, bytes_cut(&rest, '.'));
     uint64_t number = 0;
-    if (wait == NULL || kind == SPOOL_UNTOUCHED || kind == SPOOL_MOVED) {
+    if (wait == NULL || became->kind == SPOOL_UNTOUCHED || became->kind == SPOOL_MOVED) {
         /* Untouched: it goes out again, or the gateway ends and answers for all. Moved: the other one answers. */
         return;
     }
-    if (kind == SPOOL_DEFERRED && wait->done != NULL && is_doubt(fault)) {
-        return; /* it may have been filed: a look tells, before the sender's time runs out or not */
+    if (became->kind == SPOOL_DEFERRED && wait->done != NULL && became->uncertain) {
+        return; /* a look tells, or it is sent again, before the sender's time runs out or not */
     }
     if (wait->each && bytes_to_u64(rest, &number)) {
-        hear_outcome(wait, delivery, (unsigned)number, kind, fault);
+        hear_outcome(wait, became, (unsigned)number);
     } else {
-        hear_for_all(wait, mailbox, kind, fault);
+        hear_for_all(wait, became);
     }
 }
 

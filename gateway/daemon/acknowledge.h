@@ -11,6 +11,7 @@
 #define MAILWEIR_DAEMON_ACKNOWLEDGE_H
 
 #include "base/must_use.h"
+#include "dispatch/dispatch.h"
 #include "reception/reception.h"
 
 struct acknowledge;
@@ -21,7 +22,6 @@ void acknowledge_free(struct acknowledge **acknowledge);
 /* Fills in what reception is to call. */
 void acknowledge_hooks(struct acknowledge *acknowledge, struct reception_hooks *hooks);
 /* A dispatch_outcome_fn: what became of an attempt. */
-void acknowledge_outcome(void *ctx, const char *delivery, const char *mailbox, enum spool_outcome_kind kind,
-                         const struct fault *fault);
+void acknowledge_outcome(void *ctx, const struct dispatch_became *became);
 
 #endif

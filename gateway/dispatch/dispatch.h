@@ -32,11 +32,18 @@ MUST_USE int dispatch_plan(struct dispatch *dispatch, struct config *config, str
 void dispatch_plan_apply(struct dispatch_plan **plan);
 void dispatch_plan_free(struct dispatch_plan **plan); /* not applied; sets *plan to NULL; NULL is fine */
 
-/* fn hears of each delivery ("<message id>.<number>"; mailbox: "upstream/folder", UTF-8) when what became of an attempt
- * has been settled; what was not filed, and could not be settled, is SPOOL_DEFERRED. For one listener, before the
- * start. */
-typedef void dispatch_outcome_fn(void *ctx, const char *delivery, const char *mailbox, enum spool_outcome_kind kind,
-                                 const struct fault *fault);
+/* What became of an attempt; by reference, for the call. */
+struct dispatch_became {
+    const char *delivery; /* "<message id>.<number>" */
+    const char *mailbox;  /* "upstream/folder", UTF-8 */
+    enum spool_outcome_kind kind;
+    bool uncertain; /* this attempt or an earlier one may have filed it, when this one has not */
+    struct fault fault;
+};
+
+/* fn hears of each delivery when what became of an attempt has been settled; what was not filed, and could not be
+ * settled, is SPOOL_DEFERRED. For one listener, before the start. */
+typedef void dispatch_outcome_fn(void *ctx, const struct dispatch_became *became);
 void dispatch_set_watcher(struct dispatch *dispatch, dispatch_outcome_fn *fn, void *ctx);
 /* Begins: takes offers of the spool, and what waits on the disk. */
 void dispatch_start(struct dispatch *dispatch);

@@ -355,10 +355,14 @@ static void on_settled(void *ctx, const struct fault *fault)
     tell(attempt, fault);
     if (upstream->dispatch->watcher != NULL) {
         /* What is filed lies there. Anything else is final only when the spool has it: another attempt follows. */
-        enum spool_outcome_kind kind =
-            fault == NULL || attempt->result.kind == SPOOL_FILED ? attempt->result.kind : SPOOL_DEFERRED;
-        upstream->dispatch->watcher(upstream->dispatch->watcher_ctx, attempt->append.id, attempt->mailbox, kind,
-                                    &attempt->outcome.fault);
+        const struct doubt *doubt = &attempt->outcome.doubt;
+        bool is_final = fault == NULL || attempt->result.kind == SPOOL_FILED;
+        const struct dispatch_became became = {.delivery = attempt->append.id,
+                                               .mailbox = attempt->mailbox,
+                                               .kind = is_final ? attempt->result.kind : SPOOL_DEFERRED,
+                                               .uncertain = doubt->open || doubt->noted,
+                                               .fault = attempt->outcome.fault};
+        upstream->dispatch->watcher(upstream->dispatch->watcher_ctx, &became);
     }
     if (attempt->remains) {
         dispatch_look_again(upstream);

@@ -201,12 +201,10 @@ static void each_fault_has_its_outcome(void **state)
     }
 }
 
-static void hear(void *ctx, const char *delivery, const char *mailbox, enum spool_outcome_kind kind,
-                 const struct fault *fault)
+static void hear(void *ctx, const struct dispatch_became *became)
 {
-    enum spool_outcome_kind *heard = ctx;
-    (void)delivery, (void)mailbox, (void)fault;
-    *heard = kind;
+    struct dispatch_became *heard = ctx;
+    *heard = *became;
 }
 
 /*
@@ -218,13 +216,13 @@ static void an_outcome_counts_when_it_is_settled(void **state)
     (void)state;
     static const enum spool_outcome_kind wanted[] = {SPOOL_FILED, SPOOL_FILED,    SPOOL_DEFERRED,
                                                      SPOOL_DEAD,  SPOOL_DEFERRED, SPOOL_DEFERRED};
-    enum spool_outcome_kind heard;
+    struct dispatch_became heard;
     dispatch_set_watcher(world.dispatch, hear, &heard);
     dispatch_start(world.dispatch);
     world.answering = true;
     for (unsigned i = 0; i < 6; i++) {
         struct dispatch_counts counts;
-        heard = SPOOL_UNTOUCHED;
+        heard.kind = SPOOL_UNTOUCHED;
         struct dispatch_state seen;
         world.answer = (struct upstream_outcome){.possible_duplicate = i / 2 == 0};
         if (i / 2 > 0) {
@@ -235,7 +233,8 @@ static void an_outcome_counts_when_it_is_settled(void **state)
         world.disk[0] = (struct waiting){.due = -1, .received = net_wall(world.loop)};
         run_one();
         world.disk[0].due = -1;
-        assert_int_equal(heard, wanted[i]);
+        assert_int_equal(heard.kind, wanted[i]);
+        assert_false(heard.uncertain);
         dispatch_count(world.dispatch, &counts);
         assert_int_equal(counts.filed, (i + 1) / 2 > 0);
         assert_int_equal(counts.possible_duplicates, (i + 1) / 2 > 0);
@@ -251,20 +250,30 @@ static void an_outcome_counts_when_it_is_settled(void **state)
 static void a_first_doubt_is_looked_into_at_once(void **state)
 {
     (void)state;
+    struct dispatch_became heard;
+    dispatch_set_watcher(world.dispatch, hear, &heard);
     upstream_config.settings[UPSTREAM_SETTLE] = 15;
     upstream_config.retry_initial = upstream_config.retry_maximum = 3600000;
     put_on_disk(1);
     world.answering = true;
     fault_set(&world.answer.fault, FAULT_UNCERTAIN, "connection-lost", "append", "the server closed the connection");
+    world.answer.doubt.open = true;
     world.stop_after = 1;
     dispatch_start(world.dispatch);
     net_loop_run(world.loop);
+    assert_true(heard.uncertain);
     assert_int_equal(world.outcomes[0].kind, SPOOL_DEFERRED);
     assert_int_equal(world.outcomes[0].again_in_ms, 15);
-    world.answer = (struct upstream_outcome){0};
+    world.answer = (struct upstream_outcome){.doubt.noted = true};
+    fault_set(&world.answer.fault, FAULT_TEMP, UPSTREAM_UNPROVEN, "look", "there is no way to find out");
     world.stop_after = 2;
     net_loop_run(world.loop);
-    assert_int_equal(world.outcomes[1].kind, SPOOL_FILED);
+    assert_true(heard.uncertain); /* whoever waits does not send it again himself */
+    assert_int_equal(world.outcomes[1].again_in_ms, 0);
+    world.answer = (struct upstream_outcome){0};
+    world.stop_after = 3;
+    net_loop_run(world.loop);
+    assert_int_equal(world.outcomes[2].kind, SPOOL_FILED);
     upstream_config.retry_initial = 20;
     upstream_config.retry_maximum = 40;
 }
