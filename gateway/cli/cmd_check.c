@@ -163,7 +163,7 @@ int cmd_check(const struct cli_command *command, int argc, char **argv)
          .flag = &wanted.database,
          .help =
              "also connect to the spool's database: could a gateway run on it, and what survives if its machine dies?"},
-        {.name = "json", .flag = &wanted.json, .help = "print JSON"},
+        {.name = "json", .flag = &wanted.json, .help = "print JSON instead of text"},
         {.name = NULL}};
     int exit_code;
     return cli_parse_options(command, options, argc, argv, &exit_code) < 0

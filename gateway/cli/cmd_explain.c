@@ -350,7 +350,7 @@ int cmd_explain(const struct cli_command *command, int argc, char **argv)
          .value = &arguments.spool,
          .help = "use the messages that wait in this spool (its folder, or a configuration): all, or those with the "
                  "ids that follow"},
-        {.name = "json", .flag = &arguments.json, .help = "print JSON"},
+        {.name = "json", .flag = &arguments.json, .help = "print JSON instead of text"},
         {.name = "diff",
          .flag = &arguments.diff,
          .help = "OLD NEW MESSAGE...: print only messages that NEW would route differently; OLD and NEW are "

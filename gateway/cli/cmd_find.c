@@ -249,8 +249,9 @@ int cmd_forget(const struct cli_command *command, int argc, char **argv)
 {
     const char *file = NULL;
     bool as_json = false;
-    const struct cli_option options[] = {
-        CLI_OPTION_CONFIG(&file), {.name = "json", .flag = &as_json, .help = "JSON instead of text"}, {.name = NULL}};
+    const struct cli_option options[] = {CLI_OPTION_CONFIG(&file),
+                                         {.name = "json", .flag = &as_json, .help = "print JSON instead of text"},
+                                         {.name = NULL}};
     int exit_code, others = cli_parse(command, options, argc, argv, &exit_code);
     if (others < 0) {
         return exit_code;

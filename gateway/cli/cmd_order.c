@@ -26,7 +26,7 @@ static int give_order(const struct cli_command *command, int argc, char **argv, 
                       void (*tell)(const json_t *answer))
 {
     json_t *body = json_object();
-    struct cli_api_question question = {.path = path, .body = body, .json_help = "print JSON"};
+    struct cli_api_question question = {.path = path, .body = body, .json_help = "print JSON instead of text"};
     int exit_code = cli_api_command(command, argc, argv, &question);
     if (question.answer != NULL && question.as_json) {
         json_dumpf(question.answer, stdout, JSON_COMPACT);

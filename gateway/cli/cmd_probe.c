@@ -128,7 +128,7 @@ int cmd_probe(const struct cli_command *command, int argc, char **argv)
     struct asking asking = {.result = 1};
     const struct cli_option options[] = {
         CLI_OPTION_CONFIG(&file),
-        {.name = "json", .flag = &asking.as_json, .help = "print JSON"},
+        {.name = "json", .flag = &asking.as_json, .help = "print JSON instead of text"},
         {.name = "server",
          .value = &server,
          .help = "address of the front door, as seen from here: host:port [from the configuration]"},

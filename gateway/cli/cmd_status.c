@@ -11,7 +11,7 @@
 
 int cmd_status(const struct cli_command *command, int argc, char **argv)
 {
-    struct cli_api_question question = {.path = "/api/v1/status", .json_help = "everything, as JSON"};
+    struct cli_api_question question = {.path = "/api/v1/status", .json_help = "print everything, as JSON"};
     int exit_code = cli_api_command(command, argc, argv, &question);
     const json_t *status = question.answer;
     if (status == NULL) {

@@ -91,7 +91,7 @@ int cmd_test(const struct cli_command *command, int argc, char **argv)
     const struct cli_option options[] = {
         {.name = "config", .value = &file, .help = "test the rules of this configuration file"},
         {.name = "tap", .flag = &tap, .help = "print TAP"},
-        {.name = "json", .flag = &json, .help = "print JSON"},
+        {.name = "json", .flag = &json, .help = "print JSON instead of text"},
         {.name = "default",
          .value = &fallback,
          .help = "UPSTREAM:FOLDER of the default delivery, for rule files without a configuration"},

@@ -165,7 +165,7 @@ int cmd_top(const struct cli_command *command, int argc, char **argv)
     struct live live = {.as_json = false};
     const struct cli_option options[] = {
         CLI_OPTION_CONFIG(&file),
-        {.name = "json", .flag = &live.as_json, .help = "one JSON object per second"},
+        {.name = "json", .flag = &live.as_json, .help = "print one JSON object per second"},
         {.name = "times", .value = &times, .help = "end after this many seconds [never]"},
         {.name = NULL}};
     int exit_code;

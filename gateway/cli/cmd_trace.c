@@ -147,7 +147,7 @@ int cmd_trace(const struct cli_command *command, int argc, char **argv)
         {.name = "size", .value = &options.size, .help = "how much to trace at most [1MiB]"},
         {.name = "list", .flag = &options.list, .help = "only list the traces that are running"},
         {.name = "off", .flag = &options.off, .help = "end all traces"},
-        {.name = "json", .flag = &options.json, .help = "one JSON object per line"},
+        {.name = "json", .flag = &options.json, .help = "print JSON instead of text, one object on each line"},
         {.name = NULL}};
     int exit_code;
     if (cli_parse_options(command, known, argc, argv, &exit_code) < 0) {

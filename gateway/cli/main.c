@@ -60,17 +60,21 @@ static const struct cli_command commands[] = {
      "force\n"},
     {"drain", cmd_drain, "[--config FILE] [--json]",
      "Make the running gateway take no new mail, finish what is under way, and exit.",
-     "  mailweir drain                           other nodes of the same queue deliver what waits\n"},
+     "  mailweir drain                           what waits stays in the queue; other nodes of it deliver it\n"},
     {"queue", cmd_queue, "VERB [SELECTION] [OPTIONS]", "Look at the queue and change it, also while the gateway runs.",
      "  mailweir queue list --state dead         the dead letters, with their reasons\n"
      "  mailweir queue retry --upstream corp     try them again now\n"
      "  mailweir queue export --all --to mail/   copy everything out, with the facts for an import\n"},
     {"spool", cmd_spool, "check | rebuild | backup FOLDER | restore FOLDER | migrate | move [OPTIONS]",
-     "Check the spool, rebuild its index, back it up while the gateway runs, restore a backup; or create its tables in "
-     "PostgreSQL, and move waiting mail there and back.",
+     "Check the spool, rebuild its index, back it up and restore it; create its tables in PostgreSQL, move mail there "
+     "and back.",
+     "  mailweir spool check                     read every record of the mail that waits\n"
+     "  mailweir spool rebuild                   make a lost index again from the mail; the gateway must not run\n"
      "  mailweir spool backup /backup/today      a checked copy of the mail that waits; the gateway may run\n"
      "  mailweir spool restore /backup/today     into an empty spool; mail that may be filed already is looked for "
-     "first\n"},
+     "first\n"
+     "  mailweir spool migrate                   create or upgrade the tables in PostgreSQL\n"
+     "  mailweir spool move --to postgresql      move the mail that waits there; back with --to local\n"},
     {"clients", cmd_clients, "[--config FILE] [--spool FOLDER] [--json] [ADDRESS]",
      "Show the clients that connected, what became of their mail, and the refusals they heard.",
      "  mailweir clients                         all clients, with the last refusal of each\n"
@@ -91,7 +95,8 @@ static const struct cli_command commands[] = {
     {"upstreams", cmd_upstreams, "[--config FILE] [--probe FOLDER] [--profiles] [--json] [login] [UPSTREAM...]",
      "Try every upstream: connect, TLS, log in; or show what mailweir knows about kinds of servers.",
      "  mailweir upstreams                       every account: does the login work, and is there room?\n"
-     "  mailweir upstreams corp --probe Tests    file a message there, find it, remove it\n"},
+     "  mailweir upstreams corp --probe Tests    file a message there, find it, remove it\n"
+     "  mailweir upstreams login corp            OAuth2: shows the page and the code that let the gateway in\n"},
     {"probe", cmd_probe,
      "[--config FILE] [--server HOST:PORT] [--to ADDRESS --folder FOLDER] [--timeout TIME] [--json]",
      "Test whether mail arrives: send a message through the front door, read it back from its folder, remove it.",
@@ -101,7 +106,8 @@ static const struct cli_command commands[] = {
      "  mailweir schema rules > rules.schema.json    for editors that complete and check\n"},
     {"passwd", cmd_passwd, "--users FILE [--senders PATTERNS] [--delete] NAME",
      "Add a user who may log in, change a password, or delete a user.",
-     "  mailweir passwd --users users.json app1 --senders '*@apps.example'\n"},
+     "  mailweir passwd --users users.json app1 --senders '*@apps.example'\n"
+     "the password is asked for on a terminal, else it is the first line of standard input\n"},
     {"manual", cmd_manual, "", "Print the manual page of the configuration file.", "  mailweir manual | man -l -\n"},
     {"completion", run_completion, "bash | zsh | fish",
      "Print a completion script for a shell: commands, options, states, upstreams, rules, ids.",

@@ -60,7 +60,7 @@ int queue_parse(struct queue_options *options, unsigned takes, const struct cli_
     const struct row rows[] = {
         {0, CLI_OPTION_CONFIG(&options->config_file)},
         {0, {"spool", &options->path, NULL, "the spool's folder [from the configuration]"}},
-        {0, {"json", NULL, &options->json, "JSON instead of text, one object on each line"}},
+        {0, {"json", NULL, &options->json, "print JSON instead of text, one object on each line"}},
         {selection, {"state", &select->state, NULL, STORE_STATE_WORDS}},
         {selection, {"upstream", &select->upstream, NULL, "deliveries to this upstream"}},
         {selection, {"folder", &select->folder, NULL, "deliveries into this folder"}},
