@@ -83,7 +83,7 @@ static const struct row {
     REFUSED(UNKNOWN_COMMAND, 500, "5.5.1", "unknown command", NONE, "unknown_command", NULL),
     REFUSED(CONTROL, 500, "5.5.2", "control characters are not allowed in commands", NONE, "control", NULL),
     REFUSED(LINE_TOO_LONG, 500, "5.5.6", "the line is too long", LINE_LENGTH, "line_too_long", NULL),
-    REFUSED(BARE, 521, "5.5.2", "each line must end in <CR><LF>; neither may stand alone (RFC 5321 2.3.8); closing",
+    REFUSED(BARE, 521, "5.5.2", "a <CR> or <LF> stands alone; each line must end in <CR><LF> (RFC 5321 2.3.8); closing",
             NONE, "bare", "lenient"),
     REFUSED(EARLY_TALKER, 554, "5.5.1", "you talked before the greeting; closing", EARLY_TALKER, "early_talker",
             "timeouts.greeting, or allow for its network"),
