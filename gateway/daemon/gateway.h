@@ -82,7 +82,7 @@ struct config *gateway_config(const struct gateway *gateway);
 struct gateway_check {
     const char *name; /* "spool", "listeners", "rules", "running" */
     bool good;
-    char reason[200]; /* why not, or what there is */
+    char reason[400]; /* why not, or what there is */
 };
 #define GATEWAY_CHECKS 4
 /* Whether mail can be taken, and each reason. An upstream that is down does not count: its mail is spooled. */

@@ -151,7 +151,7 @@ static void check_spool(const struct gateway *gateway, struct gateway_check *che
     if (overflows) {
         snprintf(check->reason, sizeof check->reason, "takes mail into the overflow: the database does not answer");
     } else if (fault_is_set(&fault)) {
-        snprintf(check->reason, sizeof check->reason, "%.190s", fault.text);
+        snprintf(check->reason, sizeof check->reason, "%s", fault.text);
     } else if (health.is_torn) {
         snprintf(check->reason, sizeof check->reason,
                  "the spool's index is damaged; stop the gateway and run \"mailweir spool rebuild\"");

@@ -93,6 +93,7 @@ static struct postgresql *make_postgresql(const char *place)
     postgresql_link_init(&pg->reader, pg->place, "mailweir reading");
     postgresql_link_init(&pg->tidier, pg->place, "mailweir tidying");
     postgresql_link_init(&pg->beater, pg->place, "mailweir lease");
+    pg->writer.moves = pg->uploader.moves = pg->reader.moves = pg->tidier.moves = pg->beater.moves = &pg->moves;
     pg->arena = arena_new(SIZE_MAX / 2);
     pg->cursors = map_new(UPSTREAMS_MAX, NULL);
     buf_init(&pg->piece.data, SIZE_MAX / 4);

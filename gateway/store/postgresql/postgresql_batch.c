@@ -300,7 +300,8 @@ static bool may_repeat(struct postgresql *pg, const struct fault *fault, bool wa
     }
     /* A connection that had stood idle may have been gone for hours (a restart, a firewall that forgot it): that says
      * nothing of the server now. One that was just made and broke does. */
-    return strcmp(fault->code, "again") == 0 || (strcmp(fault->code, "down") == 0 && was_open && tries == 1);
+    bool is_gone = strcmp(fault->code, "down") == 0 || strcmp(fault->code, "standby") == 0;
+    return strcmp(fault->code, "again") == 0 || (is_gone && was_open && tries == 1);
 }
 
 /* ---- the door ---- */

@@ -25,8 +25,13 @@ static const struct meaning meanings[] = {
     {"MW003", "moved", "nothing is to be done: this node sees to it and goes on by itself"},
     {"40001", "again", NULL},
     {"40P01", "again", NULL},
-    {"25006", "standby", NULL},
-    {"53100", "enospc", NULL},
+    {"25006", "standby",
+     "it is a standby, or default_transaction_read_only is on: mail goes on by itself once a server of \"connection\" "
+     "takes changes"},
+    {"53100", "enospc", "make room on the disk of the database; mail goes on by itself then"},
+    {"53300", "busy",
+     "the server, or this role there, may have no more connections: end other sessions or raise max_connections (or "
+     "the role's limit); mail goes on by itself then"},
     {"53", "busy", NULL},
     {"55P03", "busy", NULL},
     {"57014", "down", NULL},
@@ -51,12 +56,12 @@ static struct meaning meaning_of(const char *state)
     return (struct meaning){.code = state == NULL ? "down" : "postgresql"};
 }
 
-/* One line of what libpq says in several. */
+/* One line of what libpq says in several, of each server that it asked; what is to be done has room behind it. */
 static void set_meant(struct fault *fault, struct meaning meaning, const char *text)
 {
-    char line[400];
-    size_t len = 0;
-    for (const char *at = text; *at != '\0' && len + 1 < sizeof line; at++) {
+    char line[sizeof fault->text];
+    size_t len = 0, taken = sizeof "PostgreSQL: ; " + (meaning.advice == NULL ? 0 : strlen(meaning.advice));
+    for (const char *at = text; *at != '\0' && len + taken < sizeof line; at++) {
         bool blank = *at == '\n' || *at == '\t' || *at == ' ';
         if (!blank) {
             line[len++] = *at;
@@ -82,7 +87,11 @@ static void set_result_fault(struct postgresql_link *link, PGresult *result, str
     const char *state = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *text = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     text = text != NULL ? text : PQerrorMessage(link->conn);
-    set_meant(fault, meaning_of(state), text[0] == '\0' ? "the connection was lost" : text);
+    struct meaning meaning = meaning_of(state);
+    set_meant(fault, meaning, text[0] == '\0' ? "the connection was lost" : text);
+    if (link->moves != NULL && strcmp(meaning.code, "standby") == 0) {
+        atomic_fetch_add(link->moves, 1);
+    }
 }
 
 /* ---- connecting ---- */
@@ -129,24 +138,26 @@ static PGconn *connect_to(const struct postgresql_link *link)
 static const char *refusal_of(const char *text)
 {
     static const struct {
-        const char *part, *code;
+        const char *part, *state;
     } known[] = {
-        {"authentication failed", "refused"},
-        {"no pg_hba.conf entry", "refused"},
-        {"is not permitted to log in", "refused"},
-        {"no password supplied", "refused"},
-        {"certificate", "refused"},
-        {"does not support SSL", "refused"},
-        {"database \"", "foreign"},
-        {"session is read-only", "standby"},
-        {"too many clients", "busy"},
-        {"remaining connection slots", "busy"},
+        {"authentication failed", "28"},
+        {"no pg_hba.conf entry", "28"},
+        {"is not permitted to log in", "28"},
+        {"no password supplied", "28"},
+        {"certificate", "28"},
+        {"does not support SSL", "28"},
+        {"too many clients", "53300"},
+        {"too many connections for", "53300"},
+        {"remaining connection slots", "53300"},
+        {"database \"", "3D000"},
+        {"session is read-only", "25006"},
     };
-    const char *code = "down";
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        code = strstr(text, known[i].part) != NULL && strcmp(code, "down") == 0 ? known[i].code : code;
+        if (strstr(text, known[i].part) != NULL) {
+            return known[i].state;
+        }
     }
-    return code;
+    return "08";
 }
 
 /* The connection's own settings: our tables, no values in the server's log, no transaction that lies about. */
@@ -155,17 +166,26 @@ static const char settings[] =
     "SET idle_in_transaction_session_timeout TO 30000; SET default_transaction_isolation TO 'read committed';"
     "SET standard_conforming_strings TO on; SET bytea_output TO hex";
 
+/* A server that takes no changes any more may have been replaced while it lives, and what it says be out of date. In
+ * the midst of a transaction nobody connects anew: the rest of it would stand by itself. */
+static bool must_move(const struct postgresql_link *link)
+{
+    return link->moves != NULL && link->moved != atomic_load(link->moves) &&
+           PQtransactionStatus(link->conn) == PQTRANS_IDLE && PQpipelineStatus(link->conn) == PQ_PIPELINE_OFF;
+}
+
 int postgresql_link_open(struct postgresql_link *link, struct fault *fault)
 {
-    if (link->conn != NULL && PQstatus(link->conn) == CONNECTION_OK) {
+    if (link->conn != NULL && PQstatus(link->conn) == CONNECTION_OK && !must_move(link)) {
         return 0;
     }
     postgresql_link_close(link);
+    link->moved = link->moves == NULL ? 0 : atomic_load(link->moves);
     link->conn = connect_to(link);
     EXPECT(link->conn != NULL);
     if (PQstatus(link->conn) != CONNECTION_OK) {
         const char *text = PQerrorMessage(link->conn);
-        set_fault(fault, refusal_of(text), text);
+        set_meant(fault, meaning_of(refusal_of(text)), text);
         postgresql_link_close(link);
         return -1;
     }

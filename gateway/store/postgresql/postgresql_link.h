@@ -20,6 +20,7 @@
 #define MAILWEIR_STORE_POSTGRESQL_POSTGRESQL_LINK_H
 
 #include <libpq-fe.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +40,10 @@ struct postgresql_link {
     const char *place; /* libpq's connection string; the owner's */
     char name[64];     /* what the server shows of us */
     uint64_t wait_ms;  /* how long one round trip may take; the owner's to change */
-    bool had_notice;   /* a warning came since it was cleared: of a COMMIT it says that a standby was not waited for */
+    /* How often one of the owner's links heard that its server takes no changes, or NULL; and when this connected. */
+    atomic_uint *moves;
+    unsigned moved;
+    bool had_notice; /* a warning came since it was cleared: of a COMMIT it says that a standby was not waited for */
     /* Questions that this connection's server has taken apart and planned, and knows by their number here. */
     const char *known[POSTGRESQL_KNOWN];
     size_t known_count;
@@ -51,7 +55,8 @@ struct postgresql_link {
 void postgresql_link_init(struct postgresql_link *link, const char *place, const char *name);
 /* Closes; opened again when it is needed. */
 void postgresql_link_close(struct postgresql_link *link);
-/* Connects unless it is connected. */
+/* Connects unless it is connected; anew, between two transactions, when another link has heard that the server takes
+ * no changes any more. */
 MUST_USE int postgresql_link_open(struct postgresql_link *link, struct fault *fault);
 
 /* Values of a question, from $1 on. */
