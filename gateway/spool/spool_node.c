@@ -206,7 +206,8 @@ static void on_beat(void *ctx)
     if (!node->failed && !node->beat.is_ended && !node->is_lost) {
         tell_slots(node);
     }
-    if (node->hurries && !node->spool->closing) {
+    bool has_more = !node->failed && node->beat.has_more;
+    if ((node->hurries || has_more) && !node->spool->closing) {
         net_timer_start(node->timer, 1);
     }
 }

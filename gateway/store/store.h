@@ -240,6 +240,7 @@ struct store_beat {
     bool is_memo;       /* a memo is not what it was at the last beat */
     uint64_t takeovers; /* nodes that this one has ended because they had died */
     uint64_t taken;     /* deliveries that they had in their hands: they are due, and in doubt */
+    bool has_more;      /* they had more: the next beat goes on with it, and had better come at once */
     int64_t clock_ms;   /* the store's wall clock, by which all is due */
     uint64_t dead_rows; /* of what waits, which the database has not cleaned up yet */
     uint64_t lease_ms;  /* how long it may be relied on, from before the call */

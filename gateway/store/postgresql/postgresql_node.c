@@ -19,6 +19,8 @@
 #define GONE_MS    50
 
 #define NAME_MAX_LEN 200
+/* Of what others had in hand so much is freed with one beat: a part of a second's work. */
+#define TAKEN_MOST INT64_C(1000)
 
 static int64_t ask_number(struct postgresql_link *link, const char *sql, const struct postgresql_values *values,
                           struct fault *fault)
@@ -37,28 +39,88 @@ static uint64_t lease_of(const struct postgresql *pg)
 struct dead {
     int64_t epoch;
     const char *name;
+    bool is_ended; /* by somebody who has not freed all of it yet */
 };
 
-/*
- * Each in a transaction of its own: what was in many hands is much. What it has counted is ours from now on; when we
- * were ended ourselves, and do not know it yet, it is nobody's. How many deliveries that were; -1.
- */
-static int64_t take_over(struct postgresql *pg, struct postgresql_link *link, struct arena *arena,
-                         const struct dead *dead, struct fault *fault)
+/* Its right to write ends, and with it all that it has open. Whether that is our doing; -1. */
+static int64_t end_epoch(struct postgresql_link *link, const struct postgresql_values *epoch, struct fault *fault)
+{
+    /* A connection of it that lies in the middle of a transaction would hold us up, and cannot end well any more. */
+    static const char let_go[] =
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'mailweir ' ||"
+        " $1::bigint AND pid <> pg_backend_pid() AND usename = current_user";
+    static const char end[] = "WITH gone AS (DELETE FROM fence WHERE epoch = $1 RETURNING epoch), told AS (UPDATE node "
+                              "SET ended = now() WHERE epoch IN (SELECT epoch FROM gone) AND ended IS NULL)"
+                              " SELECT count(*) FROM gone";
+    int64_t ended = ask_number(link, let_go, epoch, fault) < 0 ? -1 : ask_number(link, end, epoch, fault);
+    return ended > 0 && postgresql_say(link, "SELECT tell_others()", fault) != 0 ? -1 : ended;
+}
+
+/* Some of what an epoch that was ended has in hand, and that nobody else frees at this moment. How many; -1. */
+static int64_t free_some(struct postgresql_link *link, struct arena *arena, int64_t epoch, int64_t most,
+                         struct fault *fault)
 {
     static const char sql[] =
-        "SELECT take_over($1, coalesce((SELECT t.epoch FROM tally t WHERE t.epoch = $2 FOR KEY SHARE), 0))";
-    struct postgresql_values keys = postgresql_values_new(arena);
-    postgresql_add_number(&keys, dead->epoch);
-    postgresql_add_number(&keys, (int64_t)atomic_load(&pg->epoch));
-    int64_t taken = ask_number(link, sql, &keys, fault);
-    if (taken >= 0) {
-        log_event(pg->options.log, LOG_LEVEL_WARNING, "node_taken_over", LOG_STR("node", dead->name),
-                  LOG_INT("epoch", (uint64_t)dead->epoch), LOG_INT("deliveries", (uint64_t)taken),
-                  LOG_STR("reason", "the node ended, or was cut off, without giving back its deliveries: each of them "
-                                    "is looked for on its server before it is sent again; see whether that node runs"));
+        "WITH free AS (UPDATE delivery SET uncertain = uncertain OR state = 0, handed = 0 WHERE ctid = ANY (ARRAY("
+        "SELECT ctid FROM delivery WHERE handed = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)) AND handed = $1 RETURNING 1)"
+        " SELECT count(*) FROM free";
+    struct postgresql_values values = postgresql_values_new(arena);
+    postgresql_add_number(&values, epoch);
+    postgresql_add_number(&values, most);
+    int64_t some = ask_number(link, sql, &values, fault);
+    return some > 0 && postgresql_say(link, "SELECT tell_others()", fault) != 0 ? -1 : some;
+}
+
+/* The rest: its counts are heir's, or when that was ended, too, and does not know it yet, nobody's. Who comes second
+ * waits at them, and finds none. How many were still in its hands; -1. */
+static int64_t finish_epoch(struct postgresql_link *link, struct arena *arena, int64_t epoch, int64_t heir,
+                            struct fault *fault)
+{
+    static const char sql[] =
+        "WITH old AS MATERIALIZED (SELECT FROM tally WHERE epoch = $1 FOR UPDATE) SELECT take_over($1, coalesce((SELECT"
+        " t.epoch FROM tally t WHERE t.epoch = $2 FOR KEY SHARE), 0)) WHERE EXISTS (SELECT FROM old) OR NOT EXISTS"
+        " (SELECT FROM tally WHERE epoch = $1)";
+    struct postgresql_values values = postgresql_values_new(arena);
+    postgresql_add_number(&values, epoch);
+    postgresql_add_number(&values, heir);
+    return ask_number(link, sql, &values, fault);
+}
+
+/* deliveries: of the first part; to count the rest would take as long as it does. */
+static void log_taken_over(const struct postgresql *pg, const struct dead *dead, int64_t deliveries, bool has_more)
+{
+    log_event(pg->options.log, LOG_LEVEL_WARNING, "node_taken_over", LOG_STR("node", dead->name),
+              LOG_INT("epoch", (uint64_t)dead->epoch), LOG_INT("deliveries", (uint64_t)deliveries),
+              LOG_STR("note", has_more ? "these are the first ones, and more follow" : NULL),
+              LOG_STR("reason", "the node ended, or was cut off, without giving back its deliveries: each of them "
+                                "is looked for on its server before it is sent again; see whether that node runs"));
+}
+
+/*
+ * What was in many hands is much, and who takes it over in one go would not say meanwhile that he lives. So what is
+ * ended is freed a part at a time; until nothing is left its counts stay, and whoever sees counts of one that was ended
+ * goes on. How many of `most` were freed, with most when there may be more; -1.
+ */
+static int64_t take_over(struct postgresql *pg, struct postgresql_link *link, const struct dead *dead, int64_t heir,
+                         int64_t most, bool *was_us_r, struct fault *fault)
+{
+    struct arena *arena = arena_new(10000);
+    struct postgresql_values epoch = postgresql_values_new(arena);
+    postgresql_add_number(&epoch, dead->epoch);
+    int64_t ended = dead->is_ended ? 0 : end_epoch(link, &epoch, fault), some = -1;
+    *was_us_r = ended > 0;
+    if (ended >= 0) {
+        some = free_some(link, arena, dead->epoch, most, fault);
     }
-    return taken;
+    if (ended > 0 && dead->name != NULL) {
+        log_taken_over(pg, dead, some < 0 ? 0 : some, some == most);
+    }
+    if (some >= 0 && some < most) {
+        int64_t rest = finish_epoch(link, arena, dead->epoch, heir, fault);
+        some = rest < 0 ? -1 : some + rest < most ? some + rest : most - 1;
+    }
+    arena_free(&arena);
+    return some;
 }
 
 /* Connections of a process that was killed are gone in a moment, but not before us. Whoever has some still lives. */
@@ -76,18 +138,21 @@ static void wait_for_the_dead(struct postgresql *pg, struct postgresql_link *lin
     }
 }
 
-/* same: of an earlier start under our own name, too. How many deliveries were taken; -1. */
+/* same: of an earlier start under our own name, too. How many deliveries were taken, TAKEN_MOST when there may be more;
+ * -1. */
 static int64_t take_over_dead(struct postgresql *pg, struct postgresql_link *link, bool same, const char *name,
                               uint64_t *nodes_r, struct fault *fault)
 {
     static const char sql[] =
-        "SELECT n.epoch, n.name FROM node n JOIN fence f USING (epoch) WHERE n.epoch <> $1 AND ((n.name = $2 AND $4 "
-        "AND NOT"
+        "SELECT n.epoch, n.name, f.epoch IS NULL FROM (SELECT epoch FROM fence UNION SELECT epoch FROM tally) e"
+        " JOIN node n USING (epoch) LEFT JOIN fence f USING (epoch) WHERE n.epoch <> $1 AND (f.epoch IS NULL OR"
+        " (n.name = $2 AND $4 AND NOT"
         " EXISTS (SELECT 1 FROM pg_stat_activity a WHERE a.application_name = 'mailweir ' || n.epoch))"
         " OR n.lease_until + $3 * interval '1 millisecond' < clock_timestamp()) ORDER BY 1";
     struct arena *arena = arena_new(1u << 20);
     struct postgresql_values values = postgresql_values_new(arena);
-    postgresql_add_number(&values, (int64_t)atomic_load(&pg->epoch));
+    int64_t epoch = (int64_t)atomic_load(&pg->epoch);
+    postgresql_add_number(&values, epoch);
     postgresql_add_text(&values, name);
     postgresql_add_number(&values, STORE_LEASE_GRACE_MS);
     postgresql_add_truth(&values, same);
@@ -97,11 +162,13 @@ static int64_t take_over_dead(struct postgresql *pg, struct postgresql_link *lin
     }
     PGresult *all = postgresql_ask(link, sql, &values, false, fault);
     int64_t taken = all == NULL ? -1 : 0;
-    for (int row = 0; taken >= 0 && row < PQntuples(all); row++) {
-        const struct dead dead = {.epoch = postgresql_number_at(all, row, 0), .name = PQgetvalue(all, row, 1)};
-        int64_t some = take_over(pg, link, arena, &dead, fault);
+    for (int row = 0; taken >= 0 && taken < TAKEN_MOST && row < PQntuples(all); row++) {
+        const struct dead dead = {postgresql_number_at(all, row, 0), PQgetvalue(all, row, 1),
+                                  postgresql_truth_at(all, row, 2)};
+        bool was_us = false;
+        int64_t some = take_over(pg, link, &dead, epoch, TAKEN_MOST - taken, &was_us, fault);
         taken = some < 0 ? -1 : taken + some;
-        *nodes_r += some >= 0;
+        *nodes_r += was_us;
     }
     PQclear(all);
     arena_free(&arena);
@@ -201,12 +268,11 @@ void postgresql_node_leave(struct postgresql *pg)
 /* ---- beats ---- */
 
 /* Our own end, as another node would bring it about. */
-static int renounce(struct postgresql *pg, struct arena *arena, struct fault *fault)
+static int renounce(struct postgresql *pg, struct fault *fault)
 {
-    struct postgresql_values values = postgresql_values_new(arena);
-    postgresql_add_number(&values, (int64_t)atomic_load(&pg->epoch));
-    postgresql_add_number(&values, 0);
-    return ask_number(&pg->beater, "SELECT take_over($1, $2)", &values, fault) < 0 ? -1 : 0;
+    bool was_us;
+    const struct dead self = {.epoch = (int64_t)atomic_load(&pg->epoch)};
+    return take_over(pg, &pg->beater, &self, 0, TAKEN_MOST, &was_us, fault) < 0 ? -1 : 0;
 }
 
 /* 1: the lease holds; 0: it was taken away; -1. */
@@ -309,18 +375,18 @@ int postgresql_beat(struct store *store, struct store_beat *beat, struct fault *
     char name[NAME_MAX_LEN];
     struct arena *arena = arena_new(STORE_META_MAX);
     name_of(pg, name);
-    beat->is_news = beat->is_memo = beat->is_ended = false;
+    beat->is_news = beat->is_memo = beat->is_ended = beat->has_more = false;
     beat->taken = beat->takeovers = 0;
     /* It stops by itself before others may take over, so that two never append the same delivery, as long as clocks
      * run equally fast within one lease; what time it is, they need not agree about. */
     beat->lease_ms = store_lease_relied(lease_of(pg));
     pg->beater.had_notice = false;
-    bool fails =
-        postgresql_node_follow(pg, &pg->beater, fault) < 0 || (beat->renounces && renounce(pg, arena, fault) != 0);
+    bool fails = postgresql_node_follow(pg, &pg->beater, fault) < 0 || (beat->renounces && renounce(pg, fault) != 0);
     int held = fails ? -1 : renew(pg, beat, arena, fault);
     beat->is_ended = held == 0;
     int64_t taken = held < 0 ? -1 : take_over_dead(pg, &pg->beater, false, name, &beat->takeovers, fault);
     beat->taken = taken < 0 ? 0 : (uint64_t)taken;
+    beat->has_more = taken == TAKEN_MOST;
     int result = taken < 0 || expect_synced(&pg->beater, fault) != 0 ? -1 : share_slots(pg, beat, arena, fault);
     arena_free(&arena);
     return result < 0 ? -1 : look_around(pg, beat, fault);
