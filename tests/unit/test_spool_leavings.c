@@ -83,9 +83,10 @@ static void what_is_too_large_to_offer_waits(void **state)
 {
     enum { EACH = 4096 }; /* what one item takes at least */
     struct fixture *fixture = *state;
-    static const struct mail_way ways[STORE_ITEM_MAX / sizeof(struct mail_way)];
+    fixture->way_count = STORE_ITEM_MAX / sizeof(struct mail_way);
+    struct mail_way *ways = calloc(fixture->way_count, sizeof *ways);
+    assert_non_null(ways);
     fixture->ways = ways;
-    fixture->way_count = sizeof ways / sizeof ways[0];
     expect_no_growth(fixture, bytes_of("large in memory"), 3, EACH);
     unsigned failures = fixture->failures;
     store.looks = true;
@@ -95,6 +96,7 @@ static void what_is_too_large_to_offer_waits(void **state)
     assert_int_equal(fixture->failures, failures);
     assert_int_equal(offers, 0);
     assert_int_equal(counts(fixture).waiting, 1);
+    free(ways);
 }
 
 /* An upload whose message may turn out to be kept is left to it. */
