@@ -3,21 +3,17 @@
  */
 #include "store/local/local_ahead.h"
 
-#define PIECE (64u << 10)
+static const uint8_t zeros[LOCAL_AHEAD_STEP];
 
 void local_ahead_keep(struct local_ahead *ahead, struct net_file *file, uint64_t tail, uint64_t end)
 {
-    static const uint8_t zeros[PIECE];
     uint64_t from = ahead->to > tail ? ahead->to : tail;
     if (from - tail >= LOCAL_AHEAD_STEP / 2 || from >= end) {
         return;
     }
-    struct bytes pieces[LOCAL_AHEAD_STEP / PIECE];
-    size_t count = 0, len = end - from < LOCAL_AHEAD_STEP ? (size_t)(end - from) : LOCAL_AHEAD_STEP;
-    for (size_t left = len; left > 0; left -= pieces[count++].len) {
-        pieces[count] = bytes_at(zeros, left < PIECE ? left : PIECE);
-    }
-    if (net_file_write(file, from, pieces, count, NULL) == 0) {
-        ahead->to = from + len;
+    uint64_t room = end - from;
+    const struct bytes piece = bytes_at(zeros, room < sizeof zeros ? (size_t)room : sizeof zeros);
+    if (net_file_write(file, from, &piece, 1, NULL) == 0) {
+        ahead->to = from + piece.len;
     }
 }

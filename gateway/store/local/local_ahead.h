@@ -10,9 +10,8 @@
 
 #include "net/net_file.h"
 
-/* Octets that are written at a time: a longer flush for each so many, against two flushes for each append. A quarter of
- * it has one message in some thirty pay for that, and not one in more than a hundred. */
-#define LOCAL_AHEAD_STEP (1u << 20)
+/* Octets that are written at a time: a longer flush for each so many, against two flushes for each append. */
+#define LOCAL_AHEAD_STEP (256u << 10)
 
 struct local_ahead {
     uint64_t to; /* the file is zeros from its tail to here; below the tail: nothing is known to be */
