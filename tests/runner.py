@@ -265,23 +265,29 @@ class Queue:
         self.works, self.built, self.under_way = works, {None}, 0
         self.changed = threading.Condition()
 
+    def can_begin(self, work):
+        return work[0].lane == "build" or work[0].build in self.built
+
+    def is_over(self):
+        """Nothing is left, or what is left waits for a build that failed."""
+        return not self.works or (not self.under_way and not any(self.can_begin(work) for work in self.works))
+
     def take(self, may_begin=lambda: True):
         """The first that can begin, when it may, or None when there will be none any more."""
         while not may_begin():
             with self.changed:
-                if not self.works:
+                if self.is_over():
                     return None
                 self.changed.wait(Processors.EVERY)
         with self.changed:
-            while True:
+            while not self.is_over():
                 for work in self.works:
-                    if work[0].lane == "build" or work[0].build in self.built:
+                    if self.can_begin(work):
                         self.works.remove(work)
                         self.under_way += 1
                         return work
-                if not self.works or not self.under_way:  # those that are left wait for a build that failed
-                    return None
                 self.changed.wait()
+        return None
 
     def is_built(self, suffix):
         with self.changed:
