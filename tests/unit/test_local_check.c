@@ -19,6 +19,14 @@ static void on_report(void *ctx, const char *id, const struct fault *fault)
     snprintf(last_id, sizeof last_id, "%s", id == NULL ? "" : id);
 }
 
+static void on_progress(void *ctx, uint64_t done, uint64_t all)
+{
+    uint64_t *steps = ctx;
+    (*steps)++;
+    assert_int_equal(done, *steps);
+    assert_true(all >= done);
+}
+
 static struct local_check_result check(struct fixture *fixture)
 {
     struct local_check_result result;
@@ -95,6 +103,10 @@ static void test_whole(void **state)
     assert_int_equal(result.messages, 3);
     assert_int_equal(result.octets, 11);
     assert_int_equal(result.damaged, 0);
+    struct fault fault = FAULT_INIT;
+    uint64_t steps = 0;
+    assert_int_equal(local_check(fixture->path, on_report, on_progress, &steps, &result, &fault), 0);
+    assert_int_equal(steps, 3);
 }
 
 static void test_damage(void **state)

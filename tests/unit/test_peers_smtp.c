@@ -11,7 +11,7 @@
  *   each                 the next message gets all answers that are left, one for each recipient (LMTP)
  *   auth ok USER | failed DURATION | challenge TEXT | refused   what becomes of the next step of authentication
  *   asked TEXT           the octets that the last step of authentication brought
- *   tls                  the engine wants TLS; what is unread is dropped, the handshake succeeds
+ *   tls [SUBJECT]        the engine wants TLS; what is unread is dropped, the handshake succeeds, with the client's certificate
  *   told REASON SAID     the next refusal that was told, in order, with what the client had said ("to ADDRESS" in front: which recipient)
  *   stored TEXT          the last message that was taken has exactly these octets
  *   messages N           so many messages were taken
@@ -333,13 +333,15 @@ static void do_asked(struct player *player, struct bytes text)
 
 static void do_tls(struct player *player, struct bytes text)
 {
-    (void)text;
+    char subject[80];
+    snprintf(subject, sizeof subject, "%.*s", (int)text.len, (const char *)text.ptr);
     if (!player->wants_tls) {
         FAIL(player, "TLS is not wanted");
     }
     player->wants_tls = false;
     buf_clear(&player->t.input);
-    smtpd_engine_tls_ready(player->engine, player->t.now, "TLSv1.3", "TLS_AES_256_GCM_SHA384", NULL);
+    smtpd_engine_tls_ready(player->engine, player->t.now, "TLSv1.3", "TLS_AES_256_GCM_SHA384",
+                           subject[0] == '\0' ? NULL : subject);
     pump(player);
 }
 

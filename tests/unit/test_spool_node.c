@@ -8,6 +8,7 @@
 #include "spool/spool_node.h"
 #include "spool_fixture.h"
 #include "store/model/model.h"
+#include "store/store_ask.h"
 #include "store/store_batch.h"
 
 #define LONG_MS 600000
@@ -18,6 +19,8 @@ static struct {
     struct store_beat answer; /* of the beats from now on */
     bool fails, waits;        /* waits: the next one goes off when told */
     bool commits_fail;
+    bool ask_fails;  /* the next question */
+    bool tells_memo; /* the next beat, alone */
     sem_t begun, may_end;
     struct store_node nodes[3]; /* that it tells of */
     size_t node_count;
@@ -54,6 +57,17 @@ static enum store_verdict commit_door(struct store *store, struct store_batch *b
         return STORE_FAILED;
     }
     return model_store.commit(store, batch);
+}
+
+static int ask_door(struct store *store, const struct store_question *question, store_row_fn *fn, void *ctx,
+                    struct fault *fault)
+{
+    if (door.ask_fails) {
+        door.ask_fails = false;
+        fault_set(fault, FAULT_LOCAL, "econnreset", "test", "the database went away");
+        return -1;
+    }
+    return model_store.ask(store, question, fn, ctx, fault);
 }
 
 static void note_slots(const struct store_beat *beat)
@@ -93,6 +107,8 @@ static int beat_door(struct store *store, struct store_beat *beat, struct fault 
     door.has_renounced = door.has_renounced || asked.renounces;
     beat->slots = asked.slots;
     beat->slot_count = asked.slot_count;
+    beat->is_memo = beat->is_memo || door.tells_memo;
+    door.tells_memo = false;
     return 0;
 }
 
@@ -161,6 +177,7 @@ static int set_up(void **state)
     door.ops.open = open_door;
     door.ops.commit = commit_door;
     door.ops.beat = beat_door;
+    door.ops.ask = ask_door;
     door.answer.lease_ms = LONG_MS;
     sem_init(&door.begun, 0, 0);
     sem_init(&door.may_end, 0, 0);
@@ -426,6 +443,22 @@ static void test_news(void **state)
     assert_true(node_counts(fixture).taken > 0);
 }
 
+/* That something has changed is said once: what could not be read then is asked for again. */
+static void test_news_that_cannot_be_read(void **state)
+{
+    struct fixture *fixture = *state;
+    beat(fixture);
+    write_elsewhere((struct store_op){.kind = STORE_MEMO, .memo = {"corp", "theirs"}});
+    door.ask_fails = door.tells_memo = true;
+    beat(fixture);
+    while (spool_memo(fixture->spool, "corp") == NULL) {
+        beat(fixture);
+    }
+    assert_false(door.ask_fails);
+    assert_string_equal(spool_memo(fixture->spool, "corp"), "theirs");
+    assert_int_equal(door.woken, 0);
+}
+
 /* Each account's answer is told, however many there are; names that were given are copied. */
 static void test_connections(void **state)
 {
@@ -479,6 +512,33 @@ static void test_one_at_a_time(void **state)
     sem_post(&door.may_end);
     run_until(fixture, &door.told, told + 1);
     run_until(fixture, &door.asked, asked + 1);
+}
+
+/* What a dead node had in hand is taken over in parts: the next beat comes at once until there is no more. */
+static void test_there_is_more(void **state)
+{
+    struct fixture *fixture = *state;
+    beat(fixture);
+    door.answer.has_more = true;
+    spool_node_hurry(fixture->spool);
+    run_until(fixture, &door.asked, door.asked + 10);
+    door.answer.has_more = false;
+    beat(fixture);
+    for (unsigned fails = 0; fails < 2; fails++) { /* a failure goes at its own pace */
+        door.answer.has_more = true;
+        door.fails = fails != 0;
+        beat(fixture);
+    }
+    door.fails = false;
+    door.waits = true;
+    spool_node_hurry(fixture->spool);
+    wait_for_begin(fixture);
+    unsigned beats = door.beats;
+    sem_post(&door.may_end);
+    spool_close(&fixture->spool);
+    assert_int_equal(door.beats, beats);
+    fixture_open(fixture);
+    watch(fixture);
 }
 
 /* What the last one says when the spool closes is heard, and begins nothing; who asked for connections is gone by then. */
@@ -566,8 +626,10 @@ int main(void)
         TEST(test_taken_for_dead),
         TEST(test_renounces),
         TEST(test_news),
+        TEST(test_news_that_cannot_be_read),
         TEST(test_connections),
         TEST(test_one_at_a_time),
+        TEST(test_there_is_more),
         TEST(test_closed_meanwhile),
         TEST(test_alone),
         TEST(test_without_connections),
