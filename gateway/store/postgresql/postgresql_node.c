@@ -139,15 +139,15 @@ static void wait_for_the_dead(struct postgresql *pg, struct postgresql_link *lin
 }
 
 /* same: of an earlier start under our own name, too. How many deliveries were taken, TAKEN_MOST when there may be more;
- * -1. */
+ * -1. What an epoch has left is found by its counts: its node is forgotten after a day. */
 static int64_t take_over_dead(struct postgresql *pg, struct postgresql_link *link, bool same, const char *name,
                               uint64_t *nodes_r, struct fault *fault)
 {
     static const char sql[] =
-        "SELECT n.epoch, n.name, f.epoch IS NULL FROM (SELECT epoch FROM fence UNION SELECT epoch FROM tally) e"
-        " JOIN node n USING (epoch) LEFT JOIN fence f USING (epoch) WHERE n.epoch <> $1 AND (f.epoch IS NULL OR"
-        " (n.name = $2 AND $4 AND NOT"
-        " EXISTS (SELECT 1 FROM pg_stat_activity a WHERE a.application_name = 'mailweir ' || n.epoch))"
+        "SELECT e.epoch, n.name, f.epoch IS NULL FROM (SELECT epoch FROM fence UNION SELECT epoch FROM tally) e"
+        " LEFT JOIN node n USING (epoch) LEFT JOIN fence f USING (epoch) WHERE e.epoch NOT IN (0, $1) AND (f.epoch IS"
+        " NULL OR (n.name = $2 AND $4 AND NOT"
+        " EXISTS (SELECT 1 FROM pg_stat_activity a WHERE a.application_name = 'mailweir ' || e.epoch))"
         " OR n.lease_until + $3 * interval '1 millisecond' < clock_timestamp()) ORDER BY 1";
     struct arena *arena = arena_new(1u << 20);
     struct postgresql_values values = postgresql_values_new(arena);
