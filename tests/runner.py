@@ -69,21 +69,22 @@ NOT_REPEATED = {"documents/every_command", "reading/generated_messages", "rules_
                 "failover/promotion", "failover/standbys_that_stand_still", "failover/an_old_primary_that_lives", "failover/a_node_is_cut_off_from_the_database"}
 
 
-def suffixes_for(test, path, options):
+def suffixes_for(test, asks, options):
     """The builds that it is run with. Where all tests are run, in the small size, each is run once: with the sanitizer's build, and with the other what that
-    need not repeat; with both what asks which one it is. Where some are asked for, and in the large size, with both."""
+    need not repeat; with both those of a file that asks which one it is. Where some are asked for, and in the large size, with both."""
     if options.size == "large":
         return PROGRAMS
     if test in NOT_REPEATED:
         return ("",)
-    return PROGRAMS if options.filters or "is_sanitized()" in path.read_text() else ("-asan",)
+    return PROGRAMS if options.filters or asks else ("-asan",)
 
 
 def e2e(options):
     for path in sorted((ROOT / "tests/e2e").glob("test_*.py")):
+        asks = "is_sanitized()" in path.read_text()
         for name in functions(path):
             test = f"{path.stem[5:]}/{name[5:]}"
-            for suffix in suffixes_for(test, path, options):
+            for suffix in suffixes_for(test, asks, options):
                 env = {**SANITIZER_ENV, "MAILWEIR": str(BUILDS[suffix][0] / "mailweir"), "TEST_SIZE": options.size}
                 yield Test(f"e2e{suffix}/{test}", ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 300, env, suffix,
                            ("mailweir", "reading"))

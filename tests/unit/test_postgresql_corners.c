@@ -627,7 +627,7 @@ static void test_nodes_of_before(void **state)
 
 static void beat_once(void)
 {
-    disregard(beat_of(store).is_ended ? 1 : 0);
+    beat_of(store);
 }
 
 /* What is there when a node looks first; whether all that waits is in doubt then. */

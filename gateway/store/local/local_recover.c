@@ -94,12 +94,9 @@ int local_recover_unmade(struct local *local)
         local_aside_set(local->path, kept, NULL) != 0) {
         return -1;
     }
-    log_event(
-        local->options.log, LOG_LEVEL_WARNING, "spool_set_aside", LOG_STR("file", kept),
-        LOG_STR(
-            "reason",
-            "an index that is not a database, and no messages: the creation of the spool was interrupted, and nothing "
-            "is to be done"));
+    log_event(local->options.log, LOG_LEVEL_WARNING, "spool_set_aside", LOG_STR("file", kept),
+              LOG_STR("reason", "an index that is not a database, and no messages: the creation of the spool was "
+                                "interrupted, and nothing is to be done"));
     return 0;
 }
 
@@ -115,8 +112,7 @@ static int set_aside(struct recovery *recovery, const char *path, const char *na
     recovery->set_aside++;
     log_event(recovery->local->options.log, LOG_LEVEL_WARNING, "spool_set_aside", LOG_STR("file", to),
               LOG_STR("reason", "the index does not know the messages in this segment, so they are not delivered: the "
-                                "operator's guide says "
-                                "how \"mailweir spool rebuild\" takes them in"));
+                                "operator's guide says how \"mailweir spool rebuild\" takes them in"));
     return 0;
 }
 

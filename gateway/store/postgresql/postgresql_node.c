@@ -31,6 +31,16 @@ static int64_t ask_number(struct postgresql_link *link, const char *sql, const s
     return number;
 }
 
+/* The same with two numbers as $1 and $2. */
+static int64_t ask_of_two(struct postgresql_link *link, struct arena *arena, const char *sql, int64_t first,
+                          int64_t second, struct fault *fault)
+{
+    struct postgresql_values values = postgresql_values_new(arena);
+    postgresql_add_number(&values, first);
+    postgresql_add_number(&values, second);
+    return ask_number(link, sql, &values, fault);
+}
+
 static uint64_t lease_of(const struct postgresql *pg)
 {
     return store_lease_of(pg->options.lease_ms);
@@ -64,10 +74,7 @@ static int64_t free_some(struct postgresql_link *link, struct arena *arena, int6
         "WITH free AS (UPDATE delivery SET uncertain = uncertain OR state = 0, handed = 0 WHERE ctid = ANY (ARRAY("
         "SELECT ctid FROM delivery WHERE handed = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)) AND handed = $1 RETURNING 1)"
         " SELECT count(*) FROM free";
-    struct postgresql_values values = postgresql_values_new(arena);
-    postgresql_add_number(&values, epoch);
-    postgresql_add_number(&values, most);
-    int64_t some = ask_number(link, sql, &values, fault);
+    int64_t some = ask_of_two(link, arena, sql, epoch, most, fault);
     return some > 0 && postgresql_say(link, "SELECT tell_others()", fault) != 0 ? -1 : some;
 }
 
@@ -80,10 +87,7 @@ static int64_t finish_epoch(struct postgresql_link *link, struct arena *arena, i
         "WITH old AS MATERIALIZED (SELECT FROM tally WHERE epoch = $1 FOR UPDATE) SELECT take_over($1, coalesce((SELECT"
         " t.epoch FROM tally t WHERE t.epoch = $2 FOR KEY SHARE), 0)) WHERE EXISTS (SELECT FROM old) OR NOT EXISTS"
         " (SELECT FROM tally WHERE epoch = $1)";
-    struct postgresql_values values = postgresql_values_new(arena);
-    postgresql_add_number(&values, epoch);
-    postgresql_add_number(&values, heir);
-    return ask_number(link, sql, &values, fault);
+    return ask_of_two(link, arena, sql, epoch, heir, fault);
 }
 
 /* deliveries: of the first part; to count the rest would take as long as it does. */
