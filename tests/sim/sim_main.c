@@ -5,10 +5,12 @@
  *   mailweir-sim [--world NAME] --seeds A..B [--jobs N]           many; the failing ones are shrunk
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +24,9 @@
 #define JOBS_MAX 64
 /* A failing seed that takes no end of shrinking is left as it is. */
 #define FAILURES_SHOWN 5
+/* Seconds of a processor that a world may take, however busy the machine is: one that takes more stands still outside of its events. */
+#define WORLD_SECONDS   120
+#define BACKLOG_SECONDS 900
 
 _Static_assert(SIM_FAULTS_MAX <= SHRINK_MAX, "faults are left out bit by bit");
 
@@ -59,6 +64,7 @@ struct options {
 struct run {
     pid_t pid;
     uint64_t seed;
+    int status; /* how it ended */
     struct report *report;
 };
 
@@ -91,6 +97,27 @@ static void live(const struct world *world, uint64_t seed, const char *without, 
     _exit(0);
 }
 
+static void limit_time(void)
+{
+    rlim_t most = getenv("MAILWEIR_SIM_BACKLOG") == NULL ? WORLD_SECONDS : BACKLOG_SECONDS;
+    const struct rlimit limit = {.rlim_cur = most, .rlim_max = most + 5};
+    if (setrlimit(RLIMIT_CPU, &limit) != 0) {
+        perror("mailweir-sim: setrlimit");
+        _exit(2);
+    }
+}
+
+/* Another word than a failure has: it says that the world does not end, not what is wrong with it. */
+static bool tell_still(int status, uint64_t seed)
+{
+    bool stood_still = WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU;
+    if (stood_still) {
+        fprintf(stderr, "seed %llu stood still: a processor's time was over before its end\n",
+                (unsigned long long)seed);
+    }
+    return stood_still;
+}
+
 static pid_t start(const struct world *world, uint64_t seed, const char *without, bool verbose, bool quiet,
                    struct report *report)
 {
@@ -104,9 +131,7 @@ static pid_t start(const struct world *world, uint64_t seed, const char *without
         if (quiet && freopen("/dev/null", "w", stderr) == NULL) {
             _exit(2);
         }
-        alarm(getenv("MAILWEIR_SIM_BACKLOG") == NULL
-                  ? 120
-                  : 900); /* of real time: a world that hangs outside of its events */
+        limit_time();
         live(world, seed, without, verbose, report);
     }
     return pid;
@@ -119,7 +144,7 @@ static bool run_once(const struct options *options, uint64_t seed, const char *w
     pid_t pid = start(options->world, seed, without, verbose, quiet, report);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
-    if (WIFSIGNALED(status) && !quiet) {
+    if (!quiet && !tell_still(status, seed) && WIFSIGNALED(status)) {
         fprintf(stderr, "seed %llu: ended by signal %d\n", (unsigned long long)seed, WTERMSIG(status));
     }
     return status == 0;
@@ -174,8 +199,8 @@ static double real_now(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* Waits for one of the runs; returns it, with whether it went well. */
-static struct run *wait_for_one(struct run *runs, unsigned jobs, bool *good_r)
+/* Waits for one of the runs; returns it. */
+static struct run *wait_for_one(struct run *runs, unsigned jobs)
 {
     for (;;) {
         int status;
@@ -183,7 +208,7 @@ static struct run *wait_for_one(struct run *runs, unsigned jobs, bool *good_r)
         for (unsigned i = 0; i < jobs; i++) {
             if (runs[i].pid == pid && pid > 0) {
                 runs[i].pid = 0;
-                *good_r = status == 0;
+                runs[i].status = status;
                 return &runs[i];
             }
         }
@@ -203,6 +228,21 @@ static bool is_repeatable(const struct options *options, const struct run *run)
     return same;
 }
 
+/* Whether it went well; virtual time and events are added up. */
+static bool judge_run(const struct options *options, const struct run *run, uint64_t failures, uint64_t *virtual_us,
+                      uint64_t *events)
+{
+    if (run->status == 0) {
+        *virtual_us += run->report->virtual_us;
+        *events += run->report->events;
+        return run->seed % 25 != 0 || is_repeatable(options, run);
+    }
+    if (!tell_still(run->status, run->seed) && failures < FAILURES_SHOWN) {
+        tell_cause(options, run->seed, run->report);
+    }
+    return false;
+}
+
 static int run_many(const struct options *options)
 {
     struct run runs[JOBS_MAX] = {{.pid = 0}};
@@ -220,18 +260,10 @@ static int run_many(const struct options *options)
                 busy++;
             }
         }
-        bool good;
-        struct run *run = wait_for_one(runs, options->jobs, &good);
+        const struct run *run = wait_for_one(runs, options->jobs);
         busy--;
         done++;
-        if (good) {
-            virtual_us += run->report->virtual_us;
-            events += run->report->events;
-            good = run->seed % 25 != 0 || is_repeatable(options, run);
-        } else if (failures < FAILURES_SHOWN) {
-            tell_cause(options, run->seed, run->report);
-        }
-        failures += !good;
+        failures += !judge_run(options, run, failures, &virtual_us, &events);
         if (failures > 0 && options->stop) {
             next = options->last + 1;
         }
