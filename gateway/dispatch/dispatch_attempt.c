@@ -66,7 +66,8 @@ static void give_piece(struct dispatch_attempt *attempt, struct bytes data, cons
 /* The last octet of what another node may send by now does not go. */
 static bool is_out_of_time(const struct dispatch_attempt *attempt, bool last, struct fault *fault)
 {
-    bool is_late = last && !spool_node_may_send(attempt->upstream->dispatch->spool);
+    const struct spool *spool = attempt->upstream->dispatch->spool;
+    bool is_late = last && !(spool_node_may_send(spool) && spool_node_holds(spool, attempt->item));
     if (is_late) {
         fault_set(fault, FAULT_LOCAL, UPSTREAM_LEASE, "spool",
                   "this node has not reached the database for so long that another node may deliver this message");

@@ -133,7 +133,8 @@ struct spool_item {
     unsigned attempts;       /* attempts that were made before */
     bool uncertain;          /* an earlier attempt may have filed it: look before sending; delivery.doubt says where */
     struct spool_body *body; /* the spool's own ... */
-    uint64_t run;            /* ... and in which of the store's runs it was handed out */
+    uint64_t run;            /* ... in which of the store's runs it was handed out, and ... */
+    uint64_t hold;           /* ... before which loss of the node's lease: see spool_node_holds() */
 };
 
 /*

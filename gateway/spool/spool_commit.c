@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "spool/spool_node.h"
 #include "spool/spool_private.h"
 #include "store/store_meta.h"
 
@@ -59,8 +60,9 @@ static void offer(struct spool *spool, struct commit_job *commit, struct part *p
     item->body->at.message = commit->job.op.add.message;
     item->body->at.place = commit->job.op.add.place;
     item->run = commit->job.op.run;
-    /* At the end nobody is there to take it: a batch in limbo may turn out to be kept then. */
-    if (!upstream->backlog && !spool_is_paused(spool, upstream) && spool->offer != NULL && !spool->closing) {
+    /* At the end nobody is there to take it: a batch in limbo may turn out to be kept then; or be another node's. */
+    bool is_wanted = spool->offer != NULL && !spool->closing && spool_node_holds(spool, item);
+    if (!upstream->backlog && !spool_is_paused(spool, upstream) && is_wanted) {
         spool->offer(spool->offer_ctx, &item);
         upstream->backlog = item != NULL;
     }
@@ -161,12 +163,13 @@ static void write_meta(struct commit_job *commit, const struct mail_envelope *en
 
 /* The item for an offer; NULL when it is so large that it is better read from the store. */
 static struct spool_item *make_item(struct commit_job *commit, const struct mail_envelope *envelope,
-                                    const struct mail_delivery *delivery, uint64_t size)
+                                    const struct mail_delivery *delivery, uint64_t size, uint64_t hold)
 {
     struct spool_item *item = spool_item_new();
     item->body_size = size;
     item->body->at.checked = true;
     item->uncertain = commit->maybe_filed;
+    item->hold = hold;
     if (mail_envelope_copy(item->arena, envelope, &item->envelope) != 0 ||
         mail_delivery_copy(item->arena, delivery, &item->delivery) != 0) {
         struct arena *arena = item->arena;
@@ -197,7 +200,7 @@ static void add_parts(struct spool *spool, struct commit_job *commit, const stru
         const struct spool_upstream *upstream = spool_upstream(spool, part->upstream);
         if (row->state == STORE_STATE_WAITING && spool->offer != NULL && !upstream->backlog &&
             !spool_is_paused(spool, upstream)) {
-            part->item = make_item(commit, envelope, &deliveries[i], size);
+            part->item = make_item(commit, envelope, &deliveries[i], size, spool_node_hold(spool));
         }
         row->handed = part->item != NULL;
         if (part->item != NULL) {

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/expect.h"
+#include "spool/spool_node.h"
 #include "spool/spool_private.h"
 #include "store/store_meta.h"
 
@@ -28,6 +29,7 @@ struct fetch_job {
     struct store_hand_key *keys;
     bool *given;
     size_t count;
+    uint64_t hold; /* in which they were asked for */
     spool_due_fn *done;
     void *ctx;
 };
@@ -177,9 +179,10 @@ static void answer_group(struct spool *spool, struct spool_job *job)
     int64_t next_in_ms = fetch->claim.next_due_in_ms;
     for (size_t i = 0; i < fetch->count; i++) {
         fetch->items[i]->run = job->op.run;
+        fetch->items[i]->hold = fetch->hold;
     }
     drop_others(fetch);
-    if (failed || spool->closing || paused) {
+    if (failed || spool->closing || paused || fetch->hold != spool_node_hold(spool)) {
         give_back(fetch);
     }
     set_aside_unreadable(fetch);
@@ -207,6 +210,7 @@ static void on_queried(void *ctx)
         answer_group(fetch->spool, &fetch->job);
         return;
     }
+    fetch->hold = spool_node_hold(fetch->spool);
     for (size_t i = 0; i < fetch->count; i++) {
         if (fetch->items[i]->body->unreadable == NULL) {
             spool_item_mark(fetch->spool, fetch->items[i]);

@@ -26,6 +26,7 @@ struct spool_node {
     bool draining, hurries;
     uint64_t until; /* of the loop's clock: how long the last beat that was heard may be relied on */
     bool is_lost;   /* and that is over */
+    uint64_t hold;  /* counts each loss, and each return */
     bool renounces; /* see spool_node_renounce(); until a beat has said so */
     json_t *list;
     struct spool_node_counts counts;
@@ -81,6 +82,7 @@ static void tell_lost(struct spool_node *node)
                   LOG_STR("reason", "this node reaches the database again and goes on delivering"));
     }
     bool is_news = is_lost && !node->is_lost;
+    node->hold += is_lost != node->is_lost;
     node->is_lost = is_lost;
     if (is_news && node->told != NULL) {
         node->told(node->slots_ctx, NULL);
@@ -335,6 +337,16 @@ bool spool_node_shares(const struct spool *spool)
 bool spool_node_may_send(const struct spool *spool)
 {
     return spool->node == NULL || net_now_us(spool->loop) / 1000 < spool->node->until;
+}
+
+uint64_t spool_node_hold(const struct spool *spool)
+{
+    return spool->node == NULL ? 0 : spool->node->hold;
+}
+
+bool spool_node_holds(const struct spool *spool, const struct spool_item *item)
+{
+    return item->hold == spool_node_hold(spool);
 }
 
 static int64_t margin_of(const struct spool_node *node)

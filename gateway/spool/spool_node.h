@@ -44,6 +44,13 @@ bool spool_node_shares(const struct spool *spool);
  * has not been heard for so long that another may take it for dead, and send the same.
  */
 bool spool_node_may_send(const struct spool *spool);
+/*
+ * Whether a delivery can be in this node's hands still: the lease has not been lost, nor come back, since it was asked
+ * for. What came to this node late (the answer of a batch in limbo, a body that was read for long) may be others' by
+ * then, though the node has a lease again. The number is of what is asked for now, for spool_item.hold.
+ */
+bool spool_node_holds(const struct spool *spool, const struct spool_item *item);
+uint64_t spool_node_hold(const struct spool *spool);
 
 /*
  * Milliseconds by which the store's clock is ahead of this machine's, as of the last beat that was heard; 0 where there

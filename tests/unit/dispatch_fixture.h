@@ -77,6 +77,8 @@ static struct world {
     bool shares;
     const char *nodes; /* as spool_node_list() tells of them; or NULL */
     int64_t skew_ms;   /* by which the store's clock is ahead */
+    uint64_t hold;     /* of the node's lease; what is given out is of the first one, 0 */
+    bool is_withheld;  /* the last octet of a message was not given to the pool */
     spool_node_ask_fn *ask;
     spool_node_told_fn *told;
     void *slots_ctx;
@@ -349,6 +351,12 @@ bool spool_node_may_send(const struct spool *spool)
     return true;
 }
 
+bool spool_node_holds(const struct spool *spool, const struct spool_item *item)
+{
+    (void)spool;
+    return item->hold == world.hold;
+}
+
 bool spool_node_set_slots(struct spool *spool, spool_node_ask_fn *ask, spool_node_told_fn *told, void *ctx)
 {
     (void)spool;
@@ -567,7 +575,13 @@ static void answer_append(void *ctx)
 static void on_body(void *ctx, struct bytes data, const struct fault *fault)
 {
     struct upstream_append *append = ctx;
-    assert_null(fault);
+    if (fault != NULL) {
+        assert_string_equal(fault->code, UPSTREAM_LEASE);
+        world.is_withheld = true;
+        world.answer.fault = *fault;
+        net_defer(world.loop, answer_append, append);
+        return;
+    }
     buf_append_bytes(&world.body, data);
     if (world.body.len < append->body.size) {
         append->body.read(append->body.ctx, world.body.len, 7, on_body, append);

@@ -44,6 +44,22 @@ static void octets_in_memory_are_sent_at_once(void **state)
     an_edited_message_is_sent_whole(state);
 }
 
+/* The lease was lost since, and is back: another node may have taken it over. */
+static void the_last_octet_of_what_may_be_others_is_not_sent(void **state)
+{
+    (void)state;
+    put_on_disk(1);
+    world.disk[0].with_edit = true;
+    world.reads_body = true;
+    world.hold = 2;
+    world.stop_after = 1;
+    dispatch_start(world.dispatch);
+    net_loop_run(world.loop);
+    assert_true(world.is_withheld);
+    assert_null(strstr(buf_text(&world.body), "body\r\n"));
+    assert_int_equal(world.outcomes[0].kind, SPOOL_DEFERRED);
+}
+
 static void a_dead_upstream_is_paused_and_probed(void **state)
 {
     (void)state;
@@ -358,6 +374,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_backlog_goes_out_within_the_active_set, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_pause_by_an_operator_halts_the_pool, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_edited_message_is_sent_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_last_octet_of_what_may_be_others_is_not_sent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(octets_in_memory_are_sent_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dead_upstream_is_paused_and_probed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_waits_goes_to_its_fallback_in_time, set_up, tear_down),

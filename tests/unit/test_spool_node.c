@@ -19,6 +19,8 @@ static struct {
     struct store_beat answer; /* of the beats from now on */
     bool fails, waits;        /* waits: the next one goes off when told */
     bool commits_fail;
+    bool commit_waits; /* the next one with an operation is written at once, and answered when told */
+    sem_t is_written, may_answer;
     bool ask_fails;  /* the next question */
     bool tells_memo; /* the next beat, alone */
     sem_t begun, may_end;
@@ -56,7 +58,13 @@ static enum store_verdict commit_door(struct store *store, struct store_batch *b
         store_batch_fail(batch, &batch->fault);
         return STORE_FAILED;
     }
-    return model_store.commit(store, batch);
+    enum store_verdict verdict = model_store.commit(store, batch);
+    if (door.commit_waits && batch->count > 0) {
+        door.commit_waits = false;
+        sem_post(&door.is_written);
+        sem_wait(&door.may_answer);
+    }
+    return verdict;
 }
 
 static int ask_door(struct store *store, const struct store_question *question, store_row_fn *fn, void *ctx,
@@ -181,6 +189,8 @@ static int set_up(void **state)
     door.answer.lease_ms = LONG_MS;
     sem_init(&door.begun, 0, 0);
     sem_init(&door.may_end, 0, 0);
+    sem_init(&door.is_written, 0, 0);
+    sem_init(&door.may_answer, 0, 0);
     fixture_kind = &door.ops;
     int result = fixture_set_up(state);
     watch(*state);
@@ -383,6 +393,88 @@ static void test_taken_for_dead(void **state)
     door.answer.is_ended = false;
     beat(fixture);
     assert_true(spool_node_may_send(fixture->spool));
+}
+
+static void lose_lease(struct fixture *fixture)
+{
+    unsigned lost = door.lost;
+    door.answer.lease_ms = 0;
+    while (door.lost == lost) {
+        beat(fixture);
+    }
+    assert_false(spool_node_may_send(fixture->spool));
+    door.answer.lease_ms = LONG_MS;
+    while (!spool_node_may_send(fixture->spool)) {
+        beat(fixture);
+    }
+}
+
+/* Others may have taken it over meanwhile: it is not sent any more, though the node is heard again. */
+static void test_in_hand_before_the_lease_was_lost(void **state)
+{
+    struct fixture *fixture = *state;
+    beat(fixture);
+    commit_and_wait(fixture, "comes before", 1);
+    assert_int_equal(fixture->item_count, 1);
+    assert_true(spool_node_holds(fixture->spool, fixture->items[0]));
+    lose_lease(fixture);
+    assert_false(spool_node_holds(fixture->spool, fixture->items[0]));
+    finish_and_wait(fixture, SPOOL_DEFERRED, 0);
+    assert_int_equal(fetch(fixture, 10), 1);
+    assert_true(spool_node_holds(fixture->spool, fixture->items[0]));
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
+static void await_written(struct fixture *fixture)
+{
+    net_timer_start(fixture->deadline, DEADLINE_MS);
+    while (sem_trywait(&door.is_written) != 0) {
+        net_defer(fixture->loop, look_again, fixture->loop);
+        net_loop_run(fixture->loop);
+    }
+    net_timer_stop(fixture->deadline);
+}
+
+/* The same of what a batch brings that was on its way all the while: nobody is offered it, and it waits for whoever asks. */
+static void test_written_before_the_lease_was_lost(void **state)
+{
+    struct fixture *fixture = *state;
+    beat(fixture);
+    door.commit_waits = true;
+    unsigned answers = fixture->answers;
+    commit(fixture, bytes_of("answered late"), 1, false);
+    await_written(fixture);
+    lose_lease(fixture);
+    sem_post(&door.may_answer);
+    while (fixture->answers == answers) {
+        run_until(fixture, &fixture->answers, answers + 1);
+    }
+    assert_int_equal(fixture->failures, 0);
+    assert_int_equal(fixture->item_count, 0);
+    assert_int_equal(fetch(fixture, 10), 1);
+    assert_true(spool_node_holds(fixture->spool, fixture->items[0]));
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
+/* And of a claim. */
+static void test_claimed_before_the_lease_was_lost(void **state)
+{
+    struct fixture *fixture = *state;
+    beat(fixture);
+    commit_and_wait(fixture, "waits", 1);
+    finish_and_wait(fixture, SPOOL_DEFERRED, 0);
+    door.commit_waits = true;
+    unsigned reads = fixture->reads;
+    spool_fetch_due(fixture->spool, "corp", 10, on_fetched, fixture);
+    await_written(fixture);
+    lose_lease(fixture);
+    sem_post(&door.may_answer);
+    while (fixture->reads == reads) {
+        run_until(fixture, &fixture->reads, reads + 1);
+    }
+    assert_int_equal(fixture->item_count, 0);
+    assert_int_equal(fetch(fixture, 10), 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
 }
 
 static void write_elsewhere(struct store_op op)
@@ -625,6 +717,9 @@ int main(void)
         TEST(test_it_takes_long),
         TEST(test_taken_for_dead),
         TEST(test_renounces),
+        TEST(test_in_hand_before_the_lease_was_lost),
+        TEST(test_written_before_the_lease_was_lost),
+        TEST(test_claimed_before_the_lease_was_lost),
         TEST(test_news),
         TEST(test_news_that_cannot_be_read),
         TEST(test_connections),
