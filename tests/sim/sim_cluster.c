@@ -39,7 +39,7 @@ static struct {
     unsigned primaries;    /* that there were */
     enum sim_cluster_cut cuts[SIM_MACHINES];
     struct model_seat seats[SIM_MACHINES];
-    struct sim_random random;
+    sim_cluster_moment_fn *watcher; /* NULL: nobody */
 } db;
 
 static struct door *door_of(const struct store *store)
@@ -125,7 +125,32 @@ static bool is_promised(void)
     return db.standby == NULL;
 }
 
+static void tell_moment(const struct door *door, enum sim_cluster_moment moment)
+{
+    if (db.watcher != NULL && !door->looks) {
+        db.watcher(door->machine, moment);
+    }
+}
+
 /* ---- commits ---- */
+
+static void tell_batch(const struct door *door, const struct store_batch *batch)
+{
+    static const struct {
+        enum store_op_kind kind;
+        enum sim_cluster_moment moment;
+    } moments[] = {{STORE_HAND, SIM_CLUSTER_AT_CLAIM},
+                   {STORE_ADD_MESSAGE, SIM_CLUSTER_AT_ADD},
+                   {STORE_FINISH, SIM_CLUSTER_AT_FINISH}};
+    LIST_EACH(link, &batch->ops)
+    {
+        for (size_t i = 0; i < sizeof moments / sizeof moments[0]; i++) {
+            if (LIST_ITEM(link, struct store_op, link)->kind == moments[i].kind) {
+                tell_moment(door, moments[i].moment);
+            }
+        }
+    }
+}
 
 static enum store_verdict end_in_limbo(struct store_batch *batch, const char *why)
 {
@@ -183,6 +208,7 @@ static enum store_verdict commit(struct store *store, struct store_batch *batch)
         return end_failed(batch, "the fence is gone");
     }
     name_batch(door, batch);
+    tell_batch(door, batch);
     unsigned primary = db.primaries;
     model_note_key(db.primary, batch->own[0], batch->own[1]);
     enum store_verdict verdict = db.primary->ops->commit(db.primary, batch);
@@ -245,6 +271,7 @@ static int beat(struct store *store, struct store_beat *beat, struct fault *faul
     if (!arrives(door, patience)) {
         return fail(fault, "down", "the database does not answer");
     }
+    tell_moment(door, SIM_CLUSTER_AT_BEAT);
     unsigned primary = db.primaries;
     const struct model_seat before = *door->seat;
     model_beat(db.primary, door->seat, beat);
@@ -424,6 +451,11 @@ struct store_counts sim_cluster_count(void)
 }
 
 /* ---- what goes wrong ---- */
+
+void sim_cluster_watch(sim_cluster_moment_fn *fn)
+{
+    db.watcher = fn;
+}
 
 void sim_cluster_set_cut(unsigned machine, enum sim_cluster_cut cut)
 {

@@ -21,8 +21,20 @@ enum sim_cluster_cut {
     SIM_CLUSTER_CUTS
 };
 
+/* What a node asks of the database: that it lives, or that a batch is written which takes something into its hands, brings mail, or settles something. */
+enum sim_cluster_moment {
+    SIM_CLUSTER_AT_BEAT,
+    SIM_CLUSTER_AT_CLAIM,
+    SIM_CLUSTER_AT_ADD,
+    SIM_CLUSTER_AT_FINISH,
+    SIM_CLUSTER_MOMENTS
+};
+
 /* Before the gateways start: that is their store from now on. Leases are drawn. */
 void sim_cluster_begin(void);
+/* Told when it has come to the database that works, and nothing of it is done yet; the gateway is in the midst of it. */
+typedef void sim_cluster_moment_fn(unsigned machine, enum sim_cluster_moment moment);
+void sim_cluster_watch(sim_cluster_moment_fn *fn);
 void sim_cluster_set_cut(unsigned machine, enum sim_cluster_cut cut);
 /* Whether the standby hears the primary. */
 void sim_cluster_set_quorum(bool has);

@@ -373,6 +373,11 @@ bool sim_link_is_held(const struct sim_link *link)
     return holds || link->is_dead;
 }
 
+unsigned sim_link_machine(const struct sim_link *link)
+{
+    return link->machine;
+}
+
 void sim_link_set_notice(uint64_t most_us)
 {
     notices_us = most_us;

@@ -60,6 +60,8 @@ void sim_link_start_tls(struct sim_link *link);
 bool sim_link_is_tls(const struct sim_link *link);
 /* Whether the gateway still uses it, as far as its peer can know. */
 bool sim_link_is_held(const struct sim_link *link);
+/* The machine at its other end. */
+unsigned sim_link_machine(const struct sim_link *link);
 /* The peer ends: in order, after what it has sent; or by a reset, which may eat what is under way. No event comes afterwards; *link becomes NULL. */
 void sim_link_close(struct sim_link **link);
 void sim_link_reset(struct sim_link **link);

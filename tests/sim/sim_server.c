@@ -155,6 +155,22 @@ static void take_line(struct sim_session *session, struct bytes line)
     add_token(session, (struct bytes){NULL, 0}, true);
 }
 
+static void plan(struct sim_session *session);
+
+/* Whether somebody wants the message that it has heard to be executed late. */
+static bool takes_its_time(struct sim_session *session)
+{
+    struct sim_server *server = session->server;
+    bool is_asked = server->heard != NULL && session->link != NULL && session->count > 1 &&
+                    bytes_is_nocase(buf_bytes(&session->tokens[1].text), "APPEND");
+    if (!is_asked || !server->heard(sim_link_machine(session->link))) {
+        return false;
+    }
+    session->busy_until = sim_now() + sim_random_between(&server->random, 1, LATE_MOST);
+    plan(session);
+    return true;
+}
+
 /* One step: a line or some of a literal. False when more must come first, or the session is gone. */
 static bool take_one(struct sim_session *session)
 {
@@ -165,7 +181,7 @@ static bool take_one(struct sim_session *session)
         buf_consume(&session->in, len);
         session->literal -= len;
         session->in_literal = session->literal > 0;
-        return !session->in_literal;
+        return !session->in_literal && !takes_its_time(session);
     }
     ptrdiff_t end = bytes_find(in, bytes_of("\r\n"));
     if (end < 0) {
@@ -183,8 +199,6 @@ static bool take_one(struct sim_session *session)
     buf_done(&line);
     return true;
 }
-
-static void plan(struct sim_session *session);
 
 static void on_work(void *ctx)
 {
@@ -401,6 +415,11 @@ void sim_server_set_pace(struct sim_server *server, uint64_t message_us)
 void sim_server_set_prompt(struct sim_server *server)
 {
     server->is_prompt = true;
+}
+
+void sim_server_set_heard(struct sim_server *server, sim_server_heard_fn *fn)
+{
+    server->heard = fn;
 }
 
 void sim_server_set_batches(struct sim_server *server, uint64_t message_us)

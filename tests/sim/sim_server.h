@@ -43,6 +43,9 @@ void sim_server_set_batches(struct sim_server *server, uint64_t message_us);
 enum sim_step { SIM_STEP_GOES_ON, SIM_STEP_CUT_BEFORE, SIM_STEP_CUT_BEHIND, SIM_STEP_SAYS_NO };
 typedef enum sim_step sim_server_step_fn(void *ctx, const char *command);
 void sim_server_watch(struct sim_server *server, sim_server_step_fn *fn, void *ctx);
+/* Told when it has heard a message of an APPEND to its end, and nothing of that is done yet; true: it takes its time over it, as long as "settle" allows. */
+typedef bool sim_server_heard_fn(unsigned machine);
+void sim_server_set_heard(struct sim_server *server, sim_server_heard_fn *fn);
 /* Octets of memory that its messages and connections take. */
 uint64_t sim_server_memory(const struct sim_server *server);
 /* Answering that it is busy. */

@@ -41,13 +41,14 @@ struct sim_server {
     unsigned most;        /* ... and that this server takes at once */
     struct sim_random random;
     bool is_down, is_throttled, is_silent;
-    bool is_prompt;            /* never slower than "settle" */
-    bool is_steady;            /* at one pace: */
-    uint64_t pace_us;          /* for each message */
-    struct sim_budget *budget; /* NULL: none */
-    uint64_t octets;           /* stored */
-    bool has_tls;              /* from the first octet */
-    bool has_starttls;         /* nobody logs in without */
+    bool is_prompt;             /* never slower than "settle" */
+    sim_server_heard_fn *heard; /* NULL: nobody */
+    bool is_steady;             /* at one pace: */
+    uint64_t pace_us;           /* for each message */
+    struct sim_budget *budget;  /* NULL: none */
+    uint64_t octets;            /* stored */
+    bool has_tls;               /* from the first octet */
+    bool has_starttls;          /* nobody logs in without */
     bool has_literal_plus, has_literal_minus, has_uidplus, has_multiappend, has_create_hint;
     bool has_own_dates;        /* INTERNALDATE is what the server pleases */
     bool lags;                 /* views show new mail late, and ... */

@@ -52,11 +52,16 @@ static struct {
     } machines[SIM_MACHINES];
     unsigned connections[2]; /* to the upstreams */
     unsigned nodes;
-} setup = {.nodes = 1};
+    const char *shutdown; /* how long an end may take */
+} setup = {.nodes = 1, .shutdown = "25s"};
 
 void sim_setup_set_nodes(unsigned nodes)
 {
+    static const char *const times[] = {"25s", "1s", "200ms"};
+    struct sim_random random;
     setup.nodes = nodes;
+    sim_random_init(&random, sim_seed(), "nodes", 0);
+    setup.shutdown = times[sim_random_between(&random, 0, 2)];
 }
 
 unsigned sim_setup_nodes(void)
@@ -241,7 +246,7 @@ static void write_config(void)
 {
     struct buf out;
     buf_init(&out, TEXT_MAX);
-    buf_append_text(&out, "{\"hostname\": \"gw.sim\", \"listeners\": [\n");
+    buf_printf(&out, "{\"hostname\": \"gw.sim\", \"shutdown_timeout\": \"%s\", \"listeners\": [\n", setup.shutdown);
     for (unsigned i = 0; i < SIM_LISTENERS; i++) {
         add_listener(&out, (enum sim_listener)i);
     }

@@ -9,6 +9,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/expect.h"
 #include "sim_client.h"
@@ -31,6 +32,12 @@
 #define NOTICED_BY ((uint64_t)1900 * SIM_MS)
 /* Nodes' clocks differ by so much. */
 #define SKEW_MOST_MS (2 * 3600 * 1000)
+/* From the moment when its standby hears nothing any more to the loss of the primary. */
+#define LOST_LEAST (200 * (uint64_t)SIM_MS)
+#define LOST_MORE  (3 * (uint64_t)SIM_SECOND)
+
+/* What a fault may wait for: what a node asks of the database, or that a server has heard its APPEND. */
+enum { AT_APPEND = SIM_CLUSTER_MOMENTS, MOMENTS, AT_ONCE = MOMENTS };
 
 static struct {
     struct world_life lives[NODES];
@@ -39,6 +46,8 @@ static struct {
     bool faults_over, resumed;
     unsigned checks;
     uint64_t loads[NODES]; /* that were taken, by the running gateways */
+    const struct sim_fault *awaits[NODES][MOMENTS];
+    bool mends[NODES]; /* its way to the database is whole again when it has drained */
 } world;
 
 static const char *const hosts[2] = {"imap-a.sim", "imap-b.sim"};
@@ -181,10 +190,141 @@ static void on_node_fault(const struct sim_fault *fault, bool begin)
     }
 }
 
+static void stop_node(unsigned node)
+{
+    on_machine(node, world_life_stop, &world.lives[node]);
+}
+
+/* ---- faults in the midst of something ---- */
+
+/* For half of those that have no server, drawn with them. */
+static unsigned moment_of(const struct sim_fault *fault)
+{
+    static const unsigned batches[] = {SIM_CLUSTER_AT_CLAIM, SIM_CLUSTER_AT_ADD, SIM_CLUSTER_AT_FINISH};
+    if (fault->target == 0) {
+        return AT_ONCE;
+    }
+    switch (fault->kind) {
+    case SIM_FAULT_PAUSE:
+        return SIM_CLUSTER_AT_BEAT;
+    case SIM_FAULT_STORE_CUT:
+        return batches[fault->amount % 3];
+    case SIM_FAULT_QUORUM:
+    case SIM_FAULT_FAILOVER:
+        return SIM_CLUSTER_AT_CLAIM;
+    case SIM_FAULT_CRASH:
+        return AT_APPEND;
+    case SIM_FAULT_RELOAD:
+        return fault->amount % 2 == 0 ? AT_APPEND : SIM_CLUSTER_AT_ADD;
+    default:
+        return AT_ONCE;
+    }
+}
+
+static void on_lost(void *ctx)
+{
+    (void)ctx;
+    if (!world.faults_over) {
+        sim_cluster_lose_primary();
+    }
+}
+
+static void on_promoted(void *ctx)
+{
+    (void)ctx;
+    if (!world.faults_over) {
+        sim_cluster_promote();
+        sim_cluster_set_quorum(true);
+    }
+}
+
+/* What the primary does from now on its standby never hears of. */
+static void lose_history(const struct sim_fault *fault)
+{
+    uint64_t lost = LOST_LEAST + fault->when % LOST_MORE;
+    sim_say("the standby hears nothing any more, and will be promoted");
+    sim_cluster_set_quorum(false);
+    sim_after(lost, on_lost, NULL);
+    sim_after(lost + fault->amount, on_promoted, NULL);
+}
+
+/* What the node writes last is not heard of, until it is about to go. */
+static void stop_in_limbo(unsigned node)
+{
+    sim_say("node %u hears of nothing until it has drained", node);
+    sim_cluster_set_cut(node, SIM_CLUSTER_CUT_ANSWERS);
+    world.mends[node] = true;
+    stop_node(node);
+}
+
+static void on_drained(void)
+{
+    if (world.mends[sim_machine()]) {
+        world.mends[sim_machine()] = false;
+        sim_cluster_set_cut(sim_machine(), SIM_CLUSTER_WHOLE);
+    }
+}
+
+static void begin_in_the_midst(const struct sim_fault *fault, unsigned moment)
+{
+    if (fault->kind == SIM_FAULT_FAILOVER) {
+        lose_history(fault);
+    } else if (fault->kind == SIM_FAULT_RELOAD && moment == SIM_CLUSTER_AT_ADD) {
+        stop_in_limbo(node_of(fault));
+    } else if (fault->kind == SIM_FAULT_RELOAD) {
+        stop_node(node_of(fault));
+    } else {
+        on_node_fault(fault, true);
+    }
+}
+
+static bool meet(unsigned node, unsigned moment)
+{
+    const struct sim_fault *fault = world.awaits[node][moment];
+    world.awaits[node][moment] = NULL;
+    if (fault != NULL) {
+        begin_in_the_midst(fault, moment);
+    }
+    return fault != NULL;
+}
+
+static void on_moment(unsigned machine, enum sim_cluster_moment moment)
+{
+    (void)meet(machine, moment);
+}
+
+static bool on_heard(unsigned machine)
+{
+    return meet(machine, AT_APPEND);
+}
+
+/* Whether it begins later, or has not begun by its end. */
+static bool awaits_moment(const struct sim_fault *fault, bool begin)
+{
+    unsigned moment = moment_of(fault);
+    if (moment == AT_ONCE) {
+        return false;
+    }
+    const struct sim_fault **awaited = &world.awaits[node_of(fault)][moment];
+    if (begin) {
+        *awaited = fault;
+        return true;
+    }
+    bool has_begun = *awaited != fault;
+    bool ends_itself = fault->kind == SIM_FAULT_FAILOVER || fault->kind == SIM_FAULT_RELOAD;
+    *awaited = has_begun || ends_itself ? *awaited : NULL;
+    return !has_begun || ends_itself;
+}
+
+/* ---- all faults ---- */
+
 static void on_fault(void *ctx, const struct sim_fault *fault, bool begin)
 {
     struct sim_server *server = world.servers[fault->target];
     (void)ctx;
+    if (awaits_moment(fault, begin)) {
+        return;
+    }
     switch (fault->kind) {
     case SIM_FAULT_SERVER_DOWN:
         sim_server_set_down(server, begin);
@@ -203,7 +343,7 @@ static void on_fault(void *ctx, const struct sim_fault *fault, bool begin)
         break;
     case SIM_FAULT_RELOAD: /* a node is stopped and started */
         if (begin) {
-            on_machine(node_of(fault), world_life_stop, &world.lives[node_of(fault)]);
+            stop_node(node_of(fault));
         }
         break;
     default:
@@ -310,6 +450,7 @@ static void make_all_well(void)
 {
     sim_faults_end();
     world.faults_over = true;
+    memset(world.awaits, 0, sizeof world.awaits);
     for (unsigned i = 0; i < 2; i++) {
         sim_server_set_down(world.servers[i], false);
         sim_server_set_throttled(world.servers[i], false);
@@ -338,6 +479,7 @@ static void start_node(unsigned node)
     world_life_begin(life);
     life->on_started = on_started;
     life->on_crashed = on_crashed;
+    life->on_drained = on_drained;
     life->on_not_started = on_not_started;
     if (sim_random_chance(&random, 50)) {
         sim_jump((int64_t)sim_random_between(&random, 0, 2 * SKEW_MOST_MS) - SKEW_MOST_MS);
@@ -349,13 +491,15 @@ static void start_node(unsigned node)
 static void build(void)
 {
     sim_disk_begin(DISK, sim_faults_disk);
-    sim_setup_begin();
     sim_setup_set_nodes(NODES);
+    sim_setup_begin();
     sim_cluster_begin();
+    sim_cluster_watch(on_moment);
     sim_link_set_notice(NOTICED_BY);
     for (unsigned i = 0; i < 2; i++) {
         world.servers[i] = sim_server_new(i, hosts[i], SIM_CONNECTIONS);
         sim_server_set_prompt(world.servers[i]);
+        sim_server_set_heard(world.servers[i], on_heard);
     }
     for (unsigned i = 0; i < CLIENTS; i++) {
         world.clients[i] = sim_client_new(i, SIM_FAULTS_HORIZON / 2);

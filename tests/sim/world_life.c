@@ -78,6 +78,10 @@ static void free_gateway(void *ctx)
 
 static void on_drained(void *ctx)
 {
+    const struct world_life *life = ctx;
+    if (life->on_drained != NULL) {
+        life->on_drained();
+    }
     sim_gateway_after(0, free_gateway, ctx);
 }
 

@@ -18,6 +18,7 @@ struct world_life {
     void (*on_started)(void);
     void (*on_gone)(void);
     void (*on_crashed)(void);
+    void (*on_drained)(void); /* all that it was to do before its end is done */
     /* May be NULL: a start fails. When it returns, another is tried later; without it, the world has failed. */
     void (*on_not_started)(const char *why);
 };
