@@ -125,16 +125,15 @@ static bool is_promised(void)
     return db.standby == NULL;
 }
 
-static void tell_moment(const struct door *door, enum sim_cluster_moment moment)
+static bool tell_moment(const struct door *door, enum sim_cluster_moment moment)
 {
-    if (db.watcher != NULL && !door->looks) {
-        db.watcher(door->machine, moment);
-    }
+    return db.watcher != NULL && !door->looks && db.watcher(door->machine, moment);
 }
 
 /* ---- commits ---- */
 
-static void tell_batch(const struct door *door, const struct store_batch *batch)
+/* Whether it is lost. */
+static bool tell_batch(const struct door *door, const struct store_batch *batch)
 {
     static const struct {
         enum store_op_kind kind;
@@ -142,14 +141,16 @@ static void tell_batch(const struct door *door, const struct store_batch *batch)
     } moments[] = {{STORE_HAND, SIM_CLUSTER_AT_CLAIM},
                    {STORE_ADD_MESSAGE, SIM_CLUSTER_AT_ADD},
                    {STORE_FINISH, SIM_CLUSTER_AT_FINISH}};
+    bool is_lost = false;
     LIST_EACH(link, &batch->ops)
     {
         for (size_t i = 0; i < sizeof moments / sizeof moments[0]; i++) {
             if (LIST_ITEM(link, struct store_op, link)->kind == moments[i].kind) {
-                tell_moment(door, moments[i].moment);
+                is_lost = tell_moment(door, moments[i].moment) || is_lost;
             }
         }
     }
+    return is_lost;
 }
 
 static enum store_verdict end_in_limbo(struct store_batch *batch, const char *why)
@@ -208,7 +209,9 @@ static enum store_verdict commit(struct store *store, struct store_batch *batch)
         return end_failed(batch, "the fence is gone");
     }
     name_batch(door, batch);
-    tell_batch(door, batch);
+    if (tell_batch(door, batch)) {
+        return end_in_limbo(batch, "the connection broke over it");
+    }
     unsigned primary = db.primaries;
     model_note_key(db.primary, batch->own[0], batch->own[1]);
     enum store_verdict verdict = db.primary->ops->commit(db.primary, batch);
@@ -271,7 +274,7 @@ static int beat(struct store *store, struct store_beat *beat, struct fault *faul
     if (!arrives(door, patience)) {
         return fail(fault, "down", "the database does not answer");
     }
-    tell_moment(door, SIM_CLUSTER_AT_BEAT);
+    disregard(tell_moment(door, SIM_CLUSTER_AT_BEAT));
     unsigned primary = db.primaries;
     const struct model_seat before = *door->seat;
     model_beat(db.primary, door->seat, beat);
@@ -430,7 +433,7 @@ static const struct store_ops *of_cluster(void)
 
 void sim_cluster_begin(void)
 {
-    static const uint64_t leases_ms[] = {0, 6000, 8000};
+    static const uint64_t leases_ms[] = {0, 6000, 8000, 45000, 45000};
     const struct store_options own = {.path = "", .wall = wall};
     struct sim_random random;
     sim_random_init(&random, sim_seed(), "cluster", 0);
@@ -441,6 +444,11 @@ void sim_cluster_begin(void)
         db.seats[i].lease_ms = lease_ms;
     }
     sim_store_use(&ops);
+}
+
+uint64_t sim_cluster_lease(void)
+{
+    return store_lease_of(db.seats[0].lease_ms);
 }
 
 struct store_counts sim_cluster_count(void)

@@ -32,8 +32,9 @@ enum sim_cluster_moment {
 
 /* Before the gateways start: that is their store from now on. Leases are drawn. */
 void sim_cluster_begin(void);
-/* Told when it has come to the database that works, and nothing of it is done yet; the gateway is in the midst of it. */
-typedef void sim_cluster_moment_fn(unsigned machine, enum sim_cluster_moment moment);
+/* Told when it has come to the database that works, and nothing of it is done yet; the gateway is in the midst of it. True: a batch is lost
+ * there, and nobody knows. */
+typedef bool sim_cluster_moment_fn(unsigned machine, enum sim_cluster_moment moment);
 void sim_cluster_watch(sim_cluster_moment_fn *fn);
 void sim_cluster_set_cut(unsigned machine, enum sim_cluster_cut cut);
 /* Whether the standby hears the primary. */
@@ -41,6 +42,8 @@ void sim_cluster_set_quorum(bool has);
 /* The primary is lost; nobody answers until the standby has taken its place. */
 void sim_cluster_lose_primary(void);
 void sim_cluster_promote(void);
+/* Milliseconds of the nodes' leases. */
+uint64_t sim_cluster_lease(void);
 /* As it is this moment; each node knows of a moment of its own. */
 struct store_counts sim_cluster_count(void);
 

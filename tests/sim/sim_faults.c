@@ -54,6 +54,7 @@ static const struct kind {
     [SIM_FAULT_QUORUM] = {"standby away", BY_TIME, 0, 1 * SIM_SECOND, 20 * SIM_SECOND, 8},
     [SIM_FAULT_FAILOVER] = {"failover of the database", BY_TIME, 0, 100 * SIM_MS, 10 * SIM_SECOND, 8},
     [SIM_FAULT_IMAP_CUT] = {"way to a mail server broken", BY_TIME, 0, 1 * SIM_SECOND, 60 * SIM_SECOND, 14},
+    [SIM_FAULT_BRINK] = {"lease at its brink", BY_TIME, 0, 1 * SIM_MS, 8 * SIM_SECOND, 12},
     [SIM_FAULT_RULES] = {"rules changed", BY_TIME, 0, 1 * SIM_SECOND, 30 * SIM_SECOND, 6},
 };
 

@@ -53,6 +53,7 @@ enum sim_fault_kind {
     SIM_FAULT_FAILOVER,  /* the database is lost; its standby takes its place a while later */
     SIM_FAULT_IMAP_CUT,  /* its way to a mail server is broken for a while, in one direction or both */
     SIM_FAULT_RULES,     /* rules and configuration are changed; some load them at once, others find them */
+    SIM_FAULT_BRINK, /* the last beat that is heard of a node is heard as late as it can be, while mail is under way */
     SIM_FAULT_KINDS
 };
 

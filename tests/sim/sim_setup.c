@@ -52,8 +52,9 @@ static struct {
     } machines[SIM_MACHINES];
     unsigned connections[2]; /* to the upstreams */
     unsigned nodes;
-    const char *shutdown; /* how long an end may take */
-} setup = {.nodes = 1, .shutdown = "25s"};
+    const char *shutdown; /* how long an end may take, ... */
+    const char *command;  /* ... and the answer to a command */
+} setup = {.nodes = 1, .shutdown = "25s", .command = "40s"};
 
 void sim_setup_set_nodes(unsigned nodes)
 {
@@ -62,6 +63,7 @@ void sim_setup_set_nodes(unsigned nodes)
     setup.nodes = nodes;
     sim_random_init(&random, sim_seed(), "nodes", 0);
     setup.shutdown = times[sim_random_between(&random, 0, 2)];
+    setup.command = sim_random_chance(&random, 30) ? "40s" : "100s";
 }
 
 unsigned sim_setup_nodes(void)
@@ -232,12 +234,12 @@ static void add_upstream(struct buf *out, unsigned which)
     buf_printf(out,
                "  \"%s\": {\"address\": \"imap-%s.sim:%u\", %s\"tls\": {\"mode\": \"%s\"}, %s\"connections\": %u,\n"
                "   \"auth\": {\"username\": \"u\", \"password\": \"p\"},"
-               " \"timeouts\": {\"connect\": \"20s\", \"command\": \"40s\"},\n"
+               " \"timeouts\": {\"connect\": \"20s\", \"command\": \"%s\"},\n"
                "   \"retry\": {\"initial\": \"5s\", \"maximum\": \"2m\", \"failback\": \"20s\", \"fallback_after\": "
                "\"%us\", \"give_up\": "
                "\"%us\"}}%s\n",
                sim_upstreams[which], sim_upstreams[which], which == 1 ? 993 : 143, standby, tls,
-               strcmp(tls, "none") == 0 ? "\"insecure\": true, " : "", setup.connections[which],
+               strcmp(tls, "none") == 0 ? "\"insecure\": true, " : "", setup.connections[which], setup.command,
                setup.fallback_s > 0 ? setup.fallback_s : 3600, setup.give_up_s > 0 ? setup.give_up_s : 432000,
                which == 0 ? "," : "");
 }

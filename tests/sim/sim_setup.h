@@ -79,7 +79,7 @@ bool sim_setup_has_fallback(enum sim_place place);
 bool sim_setup_has_standby(void);
 /* Whether the upstreams give up within the world's time: then there are dead letters, for an operator to try again. */
 bool sim_setup_gives_up(void);
-/* Gateways of one queue, of which a client takes any; 1 unless it is said otherwise. How long they may take to end is drawn. Before sim_setup_begin(). */
+/* Gateways of one queue, of which a client takes any; 1 unless it is said otherwise. How long they may take to end, and their servers to answer, is drawn. Before sim_setup_begin(). */
 void sim_setup_set_nodes(unsigned nodes);
 unsigned sim_setup_nodes(void);
 /* Whether the upstream is configured with STARTTLS, with TLS from the first octet. */

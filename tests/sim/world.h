@@ -35,7 +35,7 @@ void world_gateway(void);
      1u << SIM_FAULT_CROWD | 1u << SIM_FAULT_THROTTLE | 1u << SIM_FAULT_SERVER_DOWN | 1u << SIM_FAULT_UIDVALIDITY |    \
      1u << SIM_FAULT_TLS | 1u << SIM_FAULT_CLOCK | 1u << SIM_FAULT_RELOAD | 1u << SIM_FAULT_OPERATOR |                 \
      1u << SIM_FAULT_PAUSE | 1u << SIM_FAULT_STORE_CUT | 1u << SIM_FAULT_QUORUM | 1u << SIM_FAULT_FAILOVER |           \
-     UINT64_C(1) << SIM_FAULT_IMAP_CUT | UINT64_C(1) << SIM_FAULT_RULES)
+     UINT64_C(1) << SIM_FAULT_IMAP_CUT | UINT64_C(1) << SIM_FAULT_RULES | UINT64_C(1) << SIM_FAULT_BRINK)
 void world_cluster(void);
 
 /*

@@ -20,6 +20,7 @@
 #include "sim_operator.h"
 #include "sim_server.h"
 #include "world.h"
+#include "store/store_lease.h"
 #include "world_life.h"
 
 #define NODES       SIM_MACHINES
@@ -32,6 +33,10 @@
 #define NOTICED_BY ((uint64_t)1900 * SIM_MS)
 /* Nodes' clocks differ by so much. */
 #define SKEW_MOST_MS (2 * 3600 * 1000)
+/* Others have ended a node, looked for what it had in hand, and not found it, so long after its lease is over. */
+#define SENT_AGAIN_MS (STORE_LEASE_GRACE_MS + 6000)
+/* A node that hears nothing of the mail servers has something under way after this time. */
+#define HAS_BEGUN (2 * (uint64_t)SIM_SECOND)
 /* From the moment when its standby hears nothing any more to the loss of the primary. */
 #define LOST_LEAST (200 * (uint64_t)SIM_MS)
 #define LOST_MORE  (3 * (uint64_t)SIM_SECOND)
@@ -201,6 +206,9 @@ static void stop_node(unsigned node)
 static unsigned moment_of(const struct sim_fault *fault)
 {
     static const unsigned batches[] = {SIM_CLUSTER_AT_CLAIM, SIM_CLUSTER_AT_ADD, SIM_CLUSTER_AT_FINISH};
+    if (fault->kind == SIM_FAULT_BRINK) {
+        return SIM_CLUSTER_AT_BEAT;
+    }
     if (fault->target == 0) {
         return AT_ONCE;
     }
@@ -265,9 +273,67 @@ static void on_drained(void)
     }
 }
 
+static void set_ways(unsigned node, enum sim_link_way way)
+{
+    sim_link_set_way(node, hosts[0], way);
+    sim_link_set_way(node, hosts[1], way);
+}
+
+static void on_brink_heard(void *ctx)
+{
+    if (!world.faults_over) {
+        sim_say("the last beat of node %u is heard", node_of(ctx));
+        sim_cluster_set_cut(node_of(ctx), SIM_CLUSTER_CUT_REQUESTS);
+    }
+}
+
+static void on_brink_answered(void *ctx)
+{
+    if (!world.faults_over) {
+        sim_say("node %u hears the mail servers", node_of(ctx));
+        set_ways(node_of(ctx), SIM_LINK_WAY_WHOLE);
+    }
+}
+
+static void on_brink_over(void *ctx)
+{
+    if (!world.faults_over) {
+        sim_cluster_set_cut(node_of(ctx), SIM_CLUSTER_WHOLE);
+    }
+}
+
+/* The answer to its beat comes when it is waited for but a little longer; of the mail servers it hears nothing until
+ * others have sent what it has in hand. */
+static void bring_to_the_brink(const struct sim_fault *fault)
+{
+    void *ctx = (void *)(uintptr_t)fault;
+    uint64_t lease = sim_cluster_lease(), answered = (lease + SENT_AGAIN_MS) * SIM_MS + fault->amount;
+    sim_say("node %u is brought to the brink of its lease", node_of(fault));
+    sim_cluster_set_cut(node_of(fault), SIM_CLUSTER_STALLED);
+    sim_after(store_lease_patience(lease) * SIM_MS * 9 / 10, on_brink_heard, ctx);
+    sim_after(answered, on_brink_answered, ctx);
+    sim_after(answered + 10 * SIM_SECOND, on_brink_over, ctx);
+}
+
+static void on_brink(void *ctx)
+{
+    if (!world.faults_over) {
+        world.awaits[node_of(ctx)][SIM_CLUSTER_AT_BEAT] = ctx;
+    }
+}
+
+/* Until then it has begun to send something. */
+static void await_the_brink(const struct sim_fault *fault)
+{
+    set_ways(node_of(fault), SIM_LINK_WAY_NO_IN);
+    sim_after(HAS_BEGUN, on_brink, (void *)(uintptr_t)fault);
+}
+
 static void begin_in_the_midst(const struct sim_fault *fault, unsigned moment)
 {
-    if (fault->kind == SIM_FAULT_FAILOVER) {
+    if (fault->kind == SIM_FAULT_BRINK) {
+        bring_to_the_brink(fault);
+    } else if (fault->kind == SIM_FAULT_FAILOVER) {
         lose_history(fault);
     } else if (fault->kind == SIM_FAULT_RELOAD && moment == SIM_CLUSTER_AT_ADD) {
         stop_in_limbo(node_of(fault));
@@ -288,9 +354,11 @@ static bool meet(unsigned node, unsigned moment)
     return fault != NULL;
 }
 
-static void on_moment(unsigned machine, enum sim_cluster_moment moment)
+/* Some of the batches over which the way breaks are lost. */
+static bool on_moment(unsigned machine, enum sim_cluster_moment moment)
 {
-    (void)meet(machine, moment);
+    const struct sim_fault *fault = world.awaits[machine][moment];
+    return meet(machine, moment) && fault->kind == SIM_FAULT_STORE_CUT && fault->amount / 3 % 2 == 0;
 }
 
 static bool on_heard(unsigned machine)
@@ -306,12 +374,17 @@ static bool awaits_moment(const struct sim_fault *fault, bool begin)
         return false;
     }
     const struct sim_fault **awaited = &world.awaits[node_of(fault)][moment];
+    if (begin && fault->kind == SIM_FAULT_BRINK) {
+        await_the_brink(fault);
+        return true;
+    }
     if (begin) {
         *awaited = fault;
         return true;
     }
     bool has_begun = *awaited != fault;
-    bool ends_itself = fault->kind == SIM_FAULT_FAILOVER || fault->kind == SIM_FAULT_RELOAD;
+    bool ends_itself =
+        fault->kind == SIM_FAULT_FAILOVER || fault->kind == SIM_FAULT_RELOAD || fault->kind == SIM_FAULT_BRINK;
     *awaited = has_begun || ends_itself ? *awaited : NULL;
     return !has_begun || ends_itself;
 }
