@@ -25,8 +25,12 @@
 #define OTHERS   4
 #define LARGE    6
 #define LARGE_BY ((uint64_t)4 << 20)
-/* Octets of memory that the gateway may take beyond what it has when it starts. */
-#define MEMORY ((uint64_t)12 << 20)
+/*
+ * Octets of memory that the gateway may take beyond what it has when it starts: one message at a time is decided about,
+ * and of a text the rules have what was decoded, its lines and what is visible of them, and one more of these while it
+ * is made. What is sent at once is more than all of that.
+ */
+#define MEMORY (4 * LARGE_BY + ((uint64_t)2 << 20))
 /*
  * The longest wait of the others, from their 250: for an upstream without a flood; and for the one with it, where the active set may be
  * full of the flood, and then every second place goes round between the senders and folders.

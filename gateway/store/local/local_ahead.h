@@ -11,7 +11,7 @@
 #include "net/net_file.h"
 
 /* Octets that are written at a time: a longer flush for each so many, against two flushes for each append. */
-#define LOCAL_AHEAD_STEP (256u << 10)
+#define LOCAL_AHEAD_STEP (512u << 10)
 
 struct local_ahead {
     uint64_t to; /* the file is zeros from its tail to here; below the tail: nothing is known to be */
