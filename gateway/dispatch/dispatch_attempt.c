@@ -13,6 +13,7 @@
 #include "dispatch/dispatch_report.h"
 #include "mail/mail_header.h"
 #include "spool/spool_node.h"
+#include "store/store_lease.h"
 
 #define HEADER_MAX (256u << 10) /* what edits can see of a header section */
 
@@ -63,7 +64,11 @@ static void give_piece(struct dispatch_attempt *attempt, struct bytes data, cons
     attempt->read_done(attempt->read_ctx, data, fault);
 }
 
-/* The last octet of what another node may send by now does not go. */
+/*
+ * The last octet of what another node may send by now does not go. What went in time has arrived before anybody else
+ * looks, or never does: the kernel gives it up.
+ */
+_Static_assert(UPSTREAM_UNACKED_MS < STORE_LEASE_MARGIN_MS + STORE_LEASE_GRACE_MS, "octets outlive the lease");
 static bool is_out_of_time(const struct dispatch_attempt *attempt, bool last, struct fault *fault)
 {
     const struct spool *spool = attempt->upstream->dispatch->spool;

@@ -417,6 +417,11 @@ bool imapc_engine_was_ready(const struct imapc_engine *engine)
     return engine->was_ready;
 }
 
+bool imapc_engine_has_reached(const struct imapc_engine *engine)
+{
+    return engine->append.messages != NULL && engine->append.reached > 0;
+}
+
 bool imapc_engine_was_lost(const struct imapc_engine *engine)
 {
     return engine->was_lost;

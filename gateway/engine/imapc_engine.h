@@ -215,6 +215,9 @@ void imapc_engine_moved(struct imapc_engine *engine, uint64_t now);
 bool imapc_engine_is_ready(const struct imapc_engine *engine);
 /* Whether it has been ready at least once: the account works. */
 bool imapc_engine_was_ready(const struct imapc_engine *engine);
+/* Whether the last octet of a message of the append under way is in the output or out, and nothing says yet what became
+ * of it. */
+bool imapc_engine_has_reached(const struct imapc_engine *engine);
 /* Whether it ended by the connection's end, and not by anything that the server said. */
 bool imapc_engine_was_lost(const struct imapc_engine *engine);
 /* Appends the messages to folder (UTF-8, "/" between levels; or "\Junk": the one with this special use, RFC 6154), more

@@ -124,6 +124,21 @@ static void pack(struct upstream_connection *connection)
     buf_clear(output);
 }
 
+/* How long what is sent now may stay without an acknowledgement; before the octets that it is about are written. */
+static void bound_unacked(struct upstream_connection *connection)
+{
+    const struct upstream_task *task = connection->task;
+    uint64_t unacked_ms = connection->pool->account.command_timeout_ms;
+    bool is_last = task != NULL && !task->is_search && imapc_engine_has_reached(connection->engine);
+    if (is_last && task->appends[0]->shared && unacked_ms > UPSTREAM_UNACKED_MS) {
+        unacked_ms = UPSTREAM_UNACKED_MS;
+    }
+    if (unacked_ms != connection->unacked_ms) {
+        connection->unacked_ms = unacked_ms;
+        net_stream_watch_peer(connection->stream, KEEP_ALIVE_MS, unacked_ms);
+    }
+}
+
 static void send_output(struct upstream_connection *connection)
 {
     struct buf *output = imapc_engine_output(connection->engine);
@@ -136,6 +151,9 @@ static void send_output(struct upstream_connection *connection)
     size_t unsent = net_stream_unsent(connection->stream);
     size_t room = unsent < OUTPUT_MAX ? OUTPUT_MAX - unsent : 0;
     struct bytes part = bytes_slice(buf_bytes(output), 0, room);
+    if (part.len > 0) {
+        bound_unacked(connection);
+    }
     if (part.len > 0 && net_stream_write(connection->stream, part.ptr, part.len) == 0) {
         if (connection->deflate == NULL) {
             trace_octets(connection, 'C', part);
@@ -542,7 +560,7 @@ static void on_stream(void *ctx, enum net_stream_event event)
     case NET_STREAM_CONNECTED:
         connection->open =
             pool->account.tls_mode != UPSTREAM_TLS_IMPLICIT; /* what comes before TLS is not the server's */
-        net_stream_watch_peer(connection->stream, KEEP_ALIVE_MS, pool->account.command_timeout_ms);
+        bound_unacked(connection);
         if (is_compression_useful(connection)) {
             imapc_engine_allow_compress(connection->engine);
         }

@@ -217,6 +217,7 @@ struct upstream_connection {
     bool open;            /* what is read is IMAP: connected, and the handshake done */
     bool ready;           /* logged in */
     bool spoken;          /* something was said */
+    uint64_t unacked_ms;  /* after which the kernel gives it up, as it was told last; 0: not told */
 };
 
 /* Begins to connect. */

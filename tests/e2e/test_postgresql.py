@@ -9,7 +9,7 @@ import threading
 
 from admin_client import Admin
 from cluster import Ledger, balance, cluster, names, slow
-from fake_imap import FakeImap
+from fake_imap import FakeImap, Session
 from harness import ROOT, message, received_part, wait
 from terminal import top
 
@@ -277,6 +277,33 @@ def test_server_down(world):
     wait(lambda: _accepts(gateway), "mail that is accepted again")
     wait(lambda: dovecot.count() == 2, "filed message")
     gateway.stop()
+
+
+class Absent(Session):
+    """The first time that a large message comes it does not read on until the test lets it."""
+
+    def octets(self, count):
+        if count > 500000 and not self.fake.stalled.is_set():
+            self.fake.stalled.set()
+            self.fake.release.wait(120)
+        return super().octets(count)
+
+
+def test_last_octets_that_nobody_takes(world):
+    """A server does not read a message to its end. On a shared queue the kernel gives the last octets up long before `timeouts.command`, so that they cannot
+    arrive behind the message that another node files meanwhile."""
+    fake = FakeImap(world, session=Absent)
+    gateway = world.mailweir(None)
+    on_server(world, gateway)
+    fake.configure(gateway, timeouts={"connect": "30s", "command": "600s"}, retry={"initial": "20ms", "maximum": "100ms", "settle": "50ms"})
+    gateway.start()
+    gateway.send(message("large", body="words\r\n" * 140000))
+    wait(lambda: gateway.events("deferred"), "a connection that the kernel gives up", 90)
+    assert gateway.events("deferred")[0]["error.code"] == "etimedout", gateway.events("deferred")
+    fake.release.set()  # what is there is read now
+    wait(lambda: gateway.events("filed"), "the message filed", 60)
+    gateway.stop()
+    assert len(fake.ids()) == 1, fake.ids()
 
 
 def _overflow(gateway):

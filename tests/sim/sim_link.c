@@ -261,7 +261,18 @@ static void await_acknowledgement(struct sim_link *link)
 {
     bool waits = sim_link_way_of(link) != SIM_LINK_WAY_WHOLE && link->out.data.len > 0 && link->unacked_us > 0;
     if (waits && link->unheard == NULL) {
+        link->unheard_from = sim_now();
         link->unheard = sim_after(link->unacked_us, on_unheard, link);
+    }
+}
+
+void sim_link_bound_unacked(struct sim_link *link, uint64_t unacked_us)
+{
+    link->unacked_us = unacked_us;
+    if (link->unheard != NULL) {
+        uint64_t waited = sim_now() - link->unheard_from;
+        sim_cancel(&link->unheard);
+        link->unheard = sim_after(waited < unacked_us ? unacked_us - waited : 0, on_unheard, link);
     }
 }
 

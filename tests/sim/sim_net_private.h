@@ -40,6 +40,7 @@ struct sim_link {
     size_t server;             /* the number of the host that the gateway has connected to; 0: none */
     uint64_t unacked_us;       /* the kernel gives it up when nothing gets through for so long; 0: never */
     struct sim_event *unheard; /* when it does */
+    uint64_t unheard_from;     /* what waits for it was sent then */
 };
 
 struct net_stream {
@@ -74,6 +75,8 @@ uint64_t sim_link_delay(struct sim_link *link);
 /* The next part of what is on the wire to the gateway, from it, is delivered when it is time. */
 void sim_link_plan_in(struct sim_link *link);
 void sim_link_plan_out(struct sim_link *link);
+/* For so long what is sent may wait for an acknowledgement from now on, that is under way or comes. */
+void sim_link_bound_unacked(struct sim_link *link, uint64_t unacked_us);
 /* How the way is that it takes. */
 enum sim_link_way sim_link_way_of(const struct sim_link *link);
 /* What of this machine's links to that server has waited goes on, or begins to wait. */

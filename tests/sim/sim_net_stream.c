@@ -181,7 +181,7 @@ void net_stream_watch_peer(struct net_stream *stream, uint64_t idle_ms, uint64_t
 {
     (void)idle_ms; /* a peer that is gone says so */
     if (stream->link != NULL) {
-        stream->link->unacked_us = unacked_ms * SIM_MS;
+        sim_link_bound_unacked(stream->link, unacked_ms * SIM_MS);
     }
 }
 
