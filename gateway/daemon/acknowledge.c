@@ -35,8 +35,8 @@ struct wait {
     size_t refused;        /* for good, of those that are not open ... */
     struct fault refusal;  /* ... the first of them */
     char filed[FILED_MAX]; /* the mailboxes of those that are filed, with commas; as many names as fit */
-    bool each;             /* all are waited for, and what became of them stands in heard */
-    struct heard *heard;
+    bool each;             /* all are waited for, and each has an answer of its own */
+    struct heard *heard;   /* those that are not open */
     size_t heard_count;
     struct net_timer *timer;
     reception_delivered_fn *done; /* NULL when the sender was answered */
@@ -92,7 +92,7 @@ static void answer_sender(struct wait *wait, const struct smtpd_answer *what)
     }
     struct reception_delivered *each = expect_calloc(wait->heard_count + 1, sizeof *each);
     size_t count = 0;
-    for (size_t i = 0; i < wait->heard_count; i++) {
+    for (size_t i = 0; wait->each && i < wait->heard_count; i++) {
         if (wait->heard[i].delivered.number != 0) {
             each[count++] = wait->heard[i].delivered;
         }
@@ -274,25 +274,32 @@ static void hear_outcome(struct wait *wait, const struct dispatch_became *became
     }
 }
 
-/* Whether this one has said the last of it: filed, or refused for good. */
-static bool note_last(struct wait *wait, const struct dispatch_became *became)
+/*
+ * Whether this one has said the last of it: filed, or refused for good. It counts once: what was filed and could not be
+ * settled is found by a later attempt, here or on a node that it comes back from, and is heard again.
+ */
+static bool note_last(struct wait *wait, const struct dispatch_became *became, unsigned number)
 {
     bool is_filed = became->kind == SPOOL_FILED;
     bool refuses = !is_filed && wait->done != NULL && is_final(&became->fault, became->kind);
-    wait->left -= is_filed || refuses;
-    if (is_filed) {
+    size_t open = wait->left;
+    if (!is_filed && !refuses) {
+        return false;
+    }
+    heard_of(wait, became->delivery, number);
+    if (wait->left < open && is_filed) {
         note_filed(wait, became->mailbox);
-    } else if (refuses) {
+    } else if (wait->left < open) {
         wait->refusal = wait->refused++ == 0 ? became->fault : wait->refusal;
     }
-    return is_filed || refuses;
+    return true;
 }
 
 /* One of several that have one answer together. */
-static void hear_for_all(struct wait *wait, const struct dispatch_became *became)
+static void hear_for_all(struct wait *wait, const struct dispatch_became *became, unsigned number)
 {
     char text[sizeof became->fault.text + FILED_MAX + 160];
-    bool is_last = note_last(wait, became);
+    bool is_last = note_last(wait, became, number);
     if (wait->left == 0 && wait->refused == 0 && became->kind == SPOOL_FILED) {
         answer_sender(wait, &(struct smtpd_answer){0});
         wait_free(wait);
@@ -328,10 +335,11 @@ void acknowledge_outcome(void *ctx, const struct dispatch_became *became)
     if (became->kind == SPOOL_DEFERRED && wait->done != NULL && became->uncertain) {
         return; /* a look tells, or it is sent again, before the sender's time runs out or not */
     }
-    if (wait->each && bytes_to_u64(rest, &number)) {
+    EXPECT(bytes_to_u64(rest, &number) && number > 0);
+    if (wait->each) {
         hear_outcome(wait, became, (unsigned)number);
     } else {
-        hear_for_all(wait, became);
+        hear_for_all(wait, became, (unsigned)number);
     }
 }
 

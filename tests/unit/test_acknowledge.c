@@ -108,6 +108,19 @@ static void all_filed_is_good(void **state)
     assert_int_equal(w.drops, 0);
 }
 
+/* What was filed and could not be settled is found later: the same delivery, not another one. */
+static void a_delivery_heard_twice_is_one(void **state)
+{
+    (void)state;
+    await("M", 2, 60000);
+    outcome("M.2", SPOOL_FILED, FAULT_NONE);
+    outcome("M.2", SPOOL_FILED, FAULT_NONE);
+    assert_int_equal(w.answers, 0);
+    outcome("M.1", SPOOL_DEAD, FAULT_PERM);
+    assert_int_equal(w.code, 554);
+    assert_non_null(strstr(w.text, "(1 of 2 mailboxes have the message and will not get it again: corp/Folder M.2)"));
+}
+
 static void a_failure_is_the_senders_and_the_rest_is_dropped(void **state)
 {
     static const struct {
@@ -297,6 +310,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(all_filed_is_good),
+        TEST(a_delivery_heard_twice_is_one),
         TEST(a_failure_is_the_senders_and_the_rest_is_dropped),
         TEST(a_refusal_names_what_is_filed),
         TEST(doubt_is_looked_into),
