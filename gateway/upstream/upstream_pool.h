@@ -77,9 +77,11 @@ struct upstream_account {
 /* Code of the fault when the other nodes of the queue have not heard this one for too long: it sends no last octet. */
 #define UPSTREAM_LEASE "lease"
 
-/* On a shared queue the kernel gives a connection up when nobody has acknowledged the last octets of a message for so
+/*
+ * On a shared queue the kernel gives a connection up when nobody has acknowledged the last octets of a message for so
  * long (TCP_USER_TIMEOUT): what it sent again after that would meet what another node has filed meanwhile. Sooner only
- * where `command_timeout_ms` is shorter. Not before the last octets: a server that does not read for a while is slow. */
+ * where `command_timeout_ms` is shorter. Not before the last octets: a server that does not read for a while is slow.
+ */
 #define UPSTREAM_UNACKED_MS 5000
 
 /* What became of an append. fault.class NONE: it lies in the folder. */
