@@ -27,6 +27,7 @@ struct request {
     enum verb verb;
     unsigned server;     /* of hold, pause and resume */
     struct sim_try *try; /* of drop and reroute; else NULL */
+    unsigned undone;     /* count_undone() when it was asked */
 };
 
 static struct {
@@ -39,6 +40,7 @@ static struct {
     unsigned resumes;        /* requests to resume that are not answered */
     uint64_t paused_us[2];   /* since when each upstream certainly is, virtual time; 0: it may not be */
     unsigned open, releases; /* requests that are not answered; and those of them that release */
+    unsigned heard[VERBS];   /* requests ever, and answers to them */
 } orders;
 
 /* ---- what is known ---- */
@@ -151,21 +153,31 @@ static void note_taken(const struct request *request)
     }
 }
 
+/* It changes while what undoes it may be done. */
+static unsigned count_undone(enum verb verb)
+{
+    unsigned unheld = orders.heard[RELEASE] + orders.heard[DROP] + orders.heard[REROUTE];
+    return verb == HOLD ? unheld : verb == PAUSE ? orders.heard[RESUME] : 0;
+}
+
 static void end_request(struct request *request, bool is_done, uint64_t changed)
 {
+    /* An answer that was lost comes late: what it says was so, and may have been undone at another node since. */
+    bool is_so = is_done && request->undone == count_undone(request->verb);
     if (request->verb == RELEASE || request->verb == DROP || request->verb == REROUTE) {
         note_asked(request->verb); /* also for what came meanwhile */
     }
     note_taken(request);
+    orders.heard[request->verb]++;
     orders.open--;
     orders.releases -= request->verb == RELEASE;
     orders.resumes -= request->verb == RESUME;
-    if (is_done && request->verb == PAUSE && orders.resumes == 0 && orders.paused_us[request->server] == 0) {
+    if (is_so && request->verb == PAUSE && orders.resumes == 0 && orders.paused_us[request->server] == 0) {
         orders.paused_us[request->server] = sim_now();
     }
     if (is_done && (request->verb == DROP || request->verb == REROUTE)) {
         learn(DROP, changed);
-    } else if (is_done && request->verb == HOLD && orders.releases == 0) {
+    } else if (is_so && request->verb == HOLD && orders.releases == 0) {
         learn(HOLD, changed);
     }
     free(request);
@@ -190,7 +202,8 @@ static void on_rerouted(void *ctx, const struct spool_change_result *result, con
 static struct request *begin_request(enum verb verb, unsigned server, struct sim_try *try)
 {
     struct request *request = expect_calloc(1, sizeof *request);
-    *request = (struct request){.verb = verb, .server = server, .try = try};
+    *request = (struct request){.verb = verb, .server = server, .try = try, .undone = count_undone(verb)};
+    orders.heard[verb]++;
     note_asked(verb);
     note_taken(request);
     orders.open++;
