@@ -5,17 +5,9 @@
 #include "test.h"
 
 #include <fcntl.h>
-#include <libpq-fe.h>
 #include <sys/socket.h>
-#include <unistd.h>
-#include <time.h>
 
-#include "store/postgresql/postgresql_link.h"
-#include "store/postgresql/postgresql_private.h"
-#include "store/postgresql/postgresql_schema.h"
-#include "store/store_ask.h"
-#include "store/store_batch.h"
-#include "store_server.h"
+#include "postgresql_fixture.h"
 
 /* ---- connections that break ---- */
 
@@ -45,102 +37,10 @@ int __wrap_net_poll_wait(int fd, bool writes, uint64_t milliseconds)
     return __real_net_poll_wait(fd, writes, milliseconds);
 }
 
-/* ---- a store ---- */
-
-static struct store *store;
-
-static int64_t wall(void *ctx)
+static void all_is_well(void)
 {
-    struct timespec now;
-    (void)ctx;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int open_as(const char *node, struct fault *fault)
-{
-    const struct store_options options = {.path = place, .wall = wall, .node = node};
-    return postgresql_store.open(&store, &options, fault);
-}
-
-static int set_up(void **state)
-{
-    struct fault fault = FAULT_INIT;
-    (void)state;
     breaks_in = 0;
-    has_broken = stays_away = false;
-    say("UPDATE test_clock SET at = %lld", (long long)wall(NULL));
-    if (open_as("tested", &fault) != 0) {
-        fail_msg("it cannot be opened: %s", fault.text);
-    }
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    breaks_in = 0;
-    if (store != NULL) {
-        store->ops->close(store);
-        store = NULL;
-    }
-    say("DELETE FROM delivery; DELETE FROM message; DELETE FROM body; DELETE FROM upload; DELETE FROM attempt; DELETE "
-        "FROM note");
-    say("UPDATE tally SET waiting = 0, held = 0, dead = 0, messages = 0");
-    return 0;
-}
-
-static enum store_verdict commit(struct store_op *op)
-{
-    struct store_batch batch;
-    store_batch_init(&batch);
-    list_init(&op->link);
-    store_batch_add(&batch, op);
-    enum store_verdict verdict = store->ops->commit(store, &batch);
-    for (int i = 0; verdict == STORE_IN_LIMBO && i < 3; i++) {
-        breaks_in = 0; /* whoever asks again later reaches it */
-        verdict = store->ops->resolve(store, &batch);
-        op->fault = verdict == STORE_COMMITTED ? FAULT_INIT : op->fault;
-    }
-    list_remove(&op->link);
-    return verdict;
-}
-
-static const struct store_row row = {
-    .number = 1, .upstream = "corp", .folder = "INBOX", .rule = "r", .fallback = "other", .doubt = "", .detail = {0}};
-
-/* The op of a message that waits, or of one whose body was uploaded. */
-static struct store_op adding(const char *id, struct bytes body, struct store_row *mine)
-{
-    *mine = row;
-    mine->detail = bytes_of("{\"upstream\":\"corp\",\"folder\":\"INBOX\",\"rule\":\"r\",\"fallback\":\"other\"}");
-    struct store_op op = {.kind = STORE_ADD_MESSAGE};
-    op.add = (struct store_add){.id = id,
-                                .sender = "a@x",
-                                .received_ms = wall(NULL),
-                                .envelope = bytes_of("{\"id\":\"x\",\"from\":\"a@x\"}"),
-                                .rows = mine,
-                                .count = 1,
-                                .body = body};
-    return op;
-}
-
-static uint64_t add(const char *id, const char *body)
-{
-    struct store_row mine;
-    struct store_op op = adding(id, bytes_of(body), &mine);
-    assert_int_equal(commit(&op), STORE_COMMITTED);
-    assert_false(fault_is_set(&op.fault));
-    return op.add.message;
-}
-
-static int64_t ask_server(const char *sql)
-{
-    PGresult *result = PQexec(conn, sql);
-    assert_int_equal(PQresultStatus(result), PGRES_TUPLES_OK);
-    int64_t number = postgresql_number_at(result, 0, 0);
-    PQclear(result);
-    return number;
+    stays_away = false;
 }
 
 /* ---- what is wrong with a server ---- */
@@ -177,15 +77,6 @@ static void test_clocks(void **state)
     assert_non_null(strstr(text, "10 minutes"));
 }
 
-/* The server has heard of it. */
-static void until(const char *sql)
-{
-    time_t deadline = time(NULL) + 60;
-    while (ask_server(sql) == 0) {
-        assert_true(time(NULL) < deadline);
-    }
-}
-
 /* What a check says of the server is kept, and what is wrong with it. */
 static void check(char keeps[500], char warnings[900])
 {
@@ -198,12 +89,6 @@ static void check(char keeps[500], char warnings[900])
     snprintf(warnings, 900, "%s", buf_text(&warned));
     buf_done(&kept);
     buf_done(&warned);
-}
-
-/* A new session has it. */
-static void set_role(const char *setting)
-{
-    say("ALTER ROLE CURRENT_USER %s", setting);
 }
 
 static void test_settings(void **state)
@@ -290,25 +175,6 @@ static void test_versions(void **state)
     assert_int_equal(from, to);
     assert_int_equal(postgresql_store.look(&looking, place, &fault), 0);
     looking->ops->close(looking);
-}
-
-/* The same server's database of another name. */
-static void name_database(const char *name, char out[600])
-{
-    const char *at = strstr(place, "dbname=");
-    assert_non_null(at);
-    size_t rest = strcspn(at, " ");
-    snprintf(out, 600, "%.*sdbname=%s%s", (int)(at - place), place, name, at + rest);
-}
-
-static void in_database(const char *other, const char *sql)
-{
-    PGconn *there = PQconnectdb(other);
-    assert_int_equal(PQstatus(there), CONNECTION_OK);
-    PGresult *result = PQexec(there, sql);
-    assert_int_equal(PQresultStatus(result), PGRES_COMMAND_OK);
-    PQclear(result);
-    PQfinish(there);
 }
 
 static void test_foreign(void **state)
@@ -520,21 +386,6 @@ static void test_upload_breaks(void **state)
 }
 
 /* ---- who ends another ---- */
-
-static PGconn *connect_too(void)
-{
-    PGconn *other = PQconnectdb(place);
-    assert_int_equal(PQstatus(other), CONNECTION_OK);
-    PQclear(PQexec(other, "SET search_path TO mailweir"));
-    return other;
-}
-
-static void do_well(PGconn *with, const char *sql)
-{
-    PGresult *result = PQexec(with, sql);
-    assert_true(PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK);
-    PQclear(result);
-}
 
 /* A piece of a body that the server is just writing when the node of it is ended stays behind nowhere. */
 static void test_piece_at_the_end(void **state)

@@ -185,11 +185,8 @@ static void undo(struct postgresql *pg)
     pg->expected_count = 0;
     /* Answers to what was sent before would be taken for those of the ROLLBACK. A connection that ends takes its
      * transaction with it, which is all that is wanted here. */
-    if (pg->writer.conn != NULL && PQpipelineStatus(pg->writer.conn) != PQ_PIPELINE_OFF) {
-        postgresql_link_close(&pg->writer);
-    }
-    if (pg->writer.conn == NULL || PQstatus(pg->writer.conn) != CONNECTION_OK ||
-        postgresql_say(&pg->writer, "ROLLBACK", &fault) != 0) {
+    bool is_usable = pg->writer.conn != NULL && PQpipelineStatus(pg->writer.conn) == PQ_PIPELINE_OFF;
+    if (!is_usable || postgresql_say(&pg->writer, "ROLLBACK", &fault) != 0) {
         postgresql_link_close(&pg->writer);
     }
 }
@@ -215,13 +212,6 @@ static void take_end(void *ctx, size_t at, PGresult *result)
     } else {
         ending->committed = strcmp(PQcmdStatus(result), "COMMIT") == 0;
     }
-}
-
-/* Whether the server has said, and can be believed, that nothing of it is kept. */
-static bool is_certain(const struct postgresql *pg)
-{
-    return pg->writer.conn != NULL && PQstatus(pg->writer.conn) == CONNECTION_OK &&
-           PQtransactionStatus(pg->writer.conn) != PQTRANS_UNKNOWN;
 }
 
 static enum store_verdict end_batch(struct postgresql *pg, struct fault *fault)
@@ -255,7 +245,8 @@ static enum store_verdict end_batch(struct postgresql *pg, struct fault *fault)
         return STORE_COMMITTED;
     }
     fault_set(fault, FAULT_LOCAL, "postgresql", "postgresql", "PostgreSQL did not commit");
-    return is_certain(pg) ? STORE_FAILED : STORE_IN_LIMBO;
+    /* Of a connection that stands the server has said, and can be believed, that nothing of it is kept. */
+    return pg->writer.conn != NULL ? STORE_FAILED : STORE_IN_LIMBO;
 }
 
 static enum store_verdict try_batch(struct postgresql *pg, struct store_batch *batch, struct fault *fault)

@@ -94,6 +94,14 @@ static void set_result_fault(struct postgresql_link *link, PGresult *result, str
     }
 }
 
+/* What libpq says becomes the fault, and the connection, of which nothing is known any more, ends: a command that it
+ * takes for one under way would keep every later question from being asked. */
+static void lose(struct postgresql_link *link, struct fault *fault)
+{
+    set_result_fault(link, NULL, fault);
+    postgresql_link_close(link);
+}
+
 /* ---- connecting ---- */
 
 void postgresql_link_init(struct postgresql_link *link, const char *place, const char *name)
@@ -324,7 +332,7 @@ static int wait_for_result(struct postgresql_link *link, struct fault *fault)
     for (;;) {
         int unsent = PQflush(link->conn);
         if (unsent < 0) {
-            set_result_fault(link, NULL, fault);
+            lose(link, fault);
             return -1;
         }
         if (unsent == 0 && PQisBusy(link->conn) == 0) {
@@ -336,7 +344,7 @@ static int wait_for_result(struct postgresql_link *link, struct fault *fault)
             return -1;
         }
         if (PQconsumeInput(link->conn) == 0) {
-            set_result_fault(link, NULL, fault);
+            lose(link, fault);
             return -1;
         }
     }
@@ -345,7 +353,7 @@ static int wait_for_result(struct postgresql_link *link, struct fault *fault)
 static bool is_good(const PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);
-    return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_SINGLE_TUPLE;
+    return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
 }
 
 /* The results of a question that is no part of a pipeline: the last one, or NULL with the fault of the first that is
@@ -363,17 +371,18 @@ static PGresult *take_last(struct postgresql_link *link, struct fault *fault)
         if (next == NULL) {
             break;
         }
-        if (!failed && !is_good(next)) {
+        if (!is_good(next)) {
             set_result_fault(link, next, fault);
             failed = true;
         }
         PQclear(last);
         last = next;
     }
-    if (failed || last == NULL) {
-        set_fault(fault, "down", "the connection was lost");
+    if (last == NULL) {
+        lose(link, fault);
+    } else if (failed) {
         PQclear(last);
-        return NULL;
+        last = NULL;
     }
     return last;
 }
@@ -389,7 +398,7 @@ PGresult *postgresql_ask(struct postgresql_link *link, const char *sql, const st
         return NULL;
     }
     if (PQsendQueryParams(link->conn, sql, values->count, NULL, values->at, values->len, values->format, octets) == 0) {
-        set_result_fault(link, NULL, fault);
+        lose(link, fault);
         return NULL;
     }
     return take_last(link, fault);
@@ -405,7 +414,7 @@ int postgresql_say(struct postgresql_link *link, const char *sql, struct fault *
 int postgresql_run(struct postgresql_link *link, const char *sql, struct fault *fault)
 {
     if (PQsendQuery(link->conn, sql) == 0) {
-        set_result_fault(link, NULL, fault);
+        lose(link, fault);
         return -1;
     }
     PGresult *result = take_last(link, fault);
@@ -421,7 +430,7 @@ int postgresql_begin(struct postgresql_link *link, struct fault *fault)
         return -1;
     }
     if (PQenterPipelineMode(link->conn) == 0) {
-        set_result_fault(link, NULL, fault);
+        lose(link, fault);
         return -1;
     }
     link->sent = 0;
@@ -448,7 +457,7 @@ static ptrdiff_t tell_question(struct postgresql_link *link, const char *sql, st
         return (ptrdiff_t)at;
     }
     if (PQsendPrepare(link->conn, name_of(at, name), sql, 0, NULL) == 0) {
-        set_result_fault(link, NULL, fault);
+        lose(link, fault);
         return -1;
     }
     link->known[at] = sql;
@@ -472,7 +481,7 @@ int postgresql_send(struct postgresql_link *link, const char *sql, const struct 
                                      : PQsendQueryParams(link->conn, sql, values->count, NULL, values->at, values->len,
                                                          values->format, 0);
     if (sent == 0) {
-        set_result_fault(link, NULL, fault);
+        lose(link, fault);
         return -1;
     }
     link->sent++;
@@ -487,7 +496,7 @@ static PGresult *take_next(struct postgresql_link *link, bool has_end, struct fa
     }
     PGresult *result = PQgetResult(link->conn);
     if (result == NULL) {
-        set_fault(fault, "down", "the connection was lost");
+        lose(link, fault);
         return NULL;
     }
     if (has_end) {
@@ -533,7 +542,7 @@ static int take_answer(struct postgresql_link *link, struct gathering *all, stru
     if (all->told == 0 && PQresultStatus(result) != PGRES_PIPELINE_SYNC && !is_good(result)) {
         all->told = -1;
         set_result_fault(link, result, fault);
-    } else if (all->told == 0 && !is_end && all->fn != NULL) {
+    } else if (all->told == 0 && !is_end) {
         all->fn(all->ctx, all->heard, result);
     }
     all->heard++;
