@@ -72,7 +72,7 @@ static void free_all(struct postgresql *pg)
 static void close_all(struct store *store)
 {
     struct postgresql *pg = postgresql_of(store);
-    if (!pg->looks && atomic_load(&pg->epoch) != 0) {
+    if (atomic_load(&pg->epoch) != 0) { /* one that only looks is no node */
         postgresql_node_leave(pg);
     }
     free_all(pg);
@@ -147,7 +147,6 @@ static int open_store(struct store **store_r, const struct store_options *option
 static int look_at(struct store **store_r, const char *path, struct fault *fault)
 {
     struct postgresql *pg = make_postgresql(path);
-    pg->looks = true;
     if (postgresql_link_open(&pg->reader, fault) != 0 || postgresql_schema_expect(&pg->reader, fault) != 0) {
         free_all(pg);
         return -1;

@@ -8,6 +8,9 @@
 #include "base/units.h"
 #include "store/postgresql/postgresql_private.h"
 
+/* Messages that one question finds, at most. */
+#define FOUND_MOST 1000
+
 struct asking {
     struct postgresql *pg;
     store_row_fn *fn;
@@ -196,6 +199,11 @@ static struct store_answer_row counts_row(PGresult *rows, int row)
 
 /* ---- finding ---- */
 
+static int64_t limit_of(const struct store_question *question)
+{
+    return question->limit == 0 || question->limit > FOUND_MOST ? FOUND_MOST : (int64_t)question->limit;
+}
+
 /* Its id or the head of it, a delivery's ("<id>.<number>"), its Message-ID with or without brackets. */
 static int ask_find(const struct asking *asking, const struct store_question *question)
 {
@@ -205,7 +213,7 @@ static int ask_find(const struct asking *asking, const struct store_question *qu
     postgresql_add_text(&values, question->what);
     postgresql_add_text(&values, expect_memory(arena_copy(asking->arena, bytes_at(question->what, len))));
     postgresql_add_text(&values, expect_memory(arena_printf(asking->arena, "<%s>", question->what)));
-    postgresql_add_number(&values, question->limit == 0 || question->limit > 1000 ? 1000 : (int64_t)question->limit);
+    postgresql_add_number(&values, limit_of(question));
     bool is_head = units_is_id_head(bytes_at(question->what, len));
     postgresql_add_text(&values, expect_memory(arena_printf(asking->arena, "%.*s%s", is_head ? (int)len : 0,
                                                             question->what, is_head ? "~" : "")));
@@ -222,7 +230,7 @@ static int ask_filed(const struct asking *asking, const struct store_question *q
     postgresql_add_text(&values, question->upstream);
     postgresql_add_text(&values, question->folder);
     postgresql_add_number(&values, question->uid);
-    postgresql_add_number(&values, question->limit == 0 || question->limit > 1000 ? 1000 : (int64_t)question->limit);
+    postgresql_add_number(&values, limit_of(question));
     return tell_rows(asking,
                      "SELECT DISTINCT message FROM delivery WHERE state = 3 AND upstream = $1 AND folder = $2"
                      " AND uid = $3 AND uid > 0 ORDER BY message LIMIT $4",

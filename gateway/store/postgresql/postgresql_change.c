@@ -269,7 +269,7 @@ static unsigned last_number(const struct store_divert *divert, PGresult *rows, i
     unsigned last = (unsigned)postgresql_number_at(rows, row, 6);
     const char *id = PQgetvalue(rows, row, 2);
     for (size_t i = 0; i < divert->count; i++) {
-        last = strcmp(divert->diverted[i].id, id) == 0 && divert->diverted[i].to > last ? divert->diverted[i].to : last;
+        last = strcmp(divert->diverted[i].id, id) == 0 ? divert->diverted[i].to : last;
     }
     return last;
 }

@@ -80,8 +80,7 @@ static void take_adds(struct postgresql *pg, struct postgresql_many *many, PGres
 
 static bool is_filed(const struct store_op *op)
 {
-    return op->kind == STORE_FINISH && op->finish.state == STORE_STATE_FILED && op->finish.instead == NULL &&
-           op->finish.note == NULL;
+    return op->kind == STORE_FINISH && op->finish.state == STORE_STATE_FILED && op->finish.note == NULL;
 }
 
 enum { RUNS, MESSAGES, NUMBERS, TRIES, UIDVALIDITIES, UIDS, FOLDERS, OUTCOMES };

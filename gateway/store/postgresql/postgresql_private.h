@@ -56,7 +56,6 @@ struct postgresql {
     char *place;
     char warning[400];
     atomic_uint_fast64_t epoch;
-    bool looks;        /* it does not write */
     atomic_uint moves; /* of all links, see there */
 
     /* The lane of commit(). */

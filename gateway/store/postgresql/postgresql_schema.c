@@ -239,16 +239,26 @@ int postgresql_schema_migrate(struct postgresql_link *link, int *from_r, struct 
 
 #define HOUR_MS (3600 * INT64_C(1000))
 
+/* One more sentence. */
+__attribute__((format(printf, 2, 3))) static void warn(struct buf *warnings, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    buf_append_text(warnings, warnings->len > 0 ? "; " : "");
+    buf_vprintf(warnings, format, args);
+    va_end(args);
+}
+
 static void judge_clock(int64_t server_ms, int64_t wall_ms, struct buf *warnings)
 {
     int64_t skew_ms = server_ms - wall_ms;
     int64_t size_ms = skew_ms < 0 ? -skew_ms : skew_ms;
     if (size_ms >= HOUR_MS / 60) {
-        buf_printf(warnings,
-                   "%sthe clock of PostgreSQL's server is %" PRId64
-                   " %s %s this machine's: synchronise both by NTP; deliveries are scheduled by the server's clock",
-                   warnings->len > 0 ? "; " : "", size_ms >= HOUR_MS ? size_ms / HOUR_MS : size_ms / (HOUR_MS / 60),
-                   size_ms >= HOUR_MS ? "hours" : "minutes", skew_ms < 0 ? "behind" : "ahead of");
+        warn(warnings,
+             "the clock of PostgreSQL's server is %" PRId64
+             " %s %s this machine's: synchronise both by NTP; deliveries are scheduled by the server's clock",
+             size_ms >= HOUR_MS ? size_ms / HOUR_MS : size_ms / (HOUR_MS / 60),
+             size_ms >= HOUR_MS ? "hours" : "minutes", skew_ms < 0 ? "behind" : "ahead of");
     }
 }
 
@@ -270,16 +280,12 @@ int postgresql_schema_judge(struct postgresql_link *link, int64_t wall_ms, struc
                   "postgresql.conf");
     }
     if (strcmp(PQgetvalue(result, 0, 1), "on") != 0 || strcmp(PQgetvalue(result, 0, 2), "on") != 0) {
-        buf_printf(warnings,
-                   "%sPostgreSQL's fsync or full_page_writes is off: a crash of its machine may lose"
-                   " acknowledged mail",
-                   warnings->len > 0 ? "; " : "");
+        warn(warnings, "PostgreSQL's fsync or full_page_writes is off: a crash of its machine may lose"
+                       " acknowledged mail");
     }
     if (strcmp(PQgetvalue(result, 0, 3), "0") != 0 && strcmp(PQgetvalue(result, 0, 4), "all") == 0) {
-        buf_printf(warnings,
-                   "%sPostgreSQL logs statements with their parameters, and so mail (log_statement = all): set "
-                   "log_parameter_max_length = 0",
-                   warnings->len > 0 ? "; " : "");
+        warn(warnings, "PostgreSQL logs statements with their parameters, and so mail (log_statement = all): set "
+                       "log_parameter_max_length = 0");
     }
     judge_clock(postgresql_number_at(result, 0, 5), wall_ms, warnings);
     PQclear(result);
@@ -305,17 +311,15 @@ int postgresql_schema_keeps(struct postgresql_link *link, struct buf *keeps, str
                    names[0] != '\0' ? " (synchronous_commit is local)" : "");
     }
     if (waits && postgresql_number_at(result, 0, 2) == 0) {
-        buf_printf(warnings,
-                   "%sPostgreSQL waits for a standby (synchronous_standby_names = '%s') and none is connected: no mail"
-                   " is taken until one is",
-                   warnings->len > 0 ? "; " : "", names);
+        warn(warnings,
+             "PostgreSQL waits for a standby (synchronous_standby_names = '%s') and none is connected: no mail"
+             " is taken until one is",
+             names);
     }
     if (!waits && postgresql_number_at(result, 0, 2) > 0) {
-        buf_printf(warnings,
-                   "%sa standby follows PostgreSQL, which does not wait for it: if it takes its place, mail that was"
-                   " acknowledged last is lost, and all that waits is looked for before it is sent; set"
-                   " synchronous_standby_names",
-                   warnings->len > 0 ? "; " : "");
+        warn(warnings, "a standby follows PostgreSQL, which does not wait for it: if it takes its place, mail that was"
+                       " acknowledged last is lost, and all that waits is looked for before it is sent; set"
+                       " synchronous_standby_names");
     }
     PQclear(result);
     return 0;
