@@ -142,6 +142,7 @@ static void over(struct imapc_engine *engine)
     }
     imapc_folders_free(&engine->special.found);
     engine->append.messages = NULL;
+    engine->append.reached = 0;
     engine->append.literal_open = false;
     engine->append.asked = false;
     engine->removing.uid = 0;
@@ -419,7 +420,7 @@ bool imapc_engine_was_ready(const struct imapc_engine *engine)
 
 bool imapc_engine_has_reached(const struct imapc_engine *engine)
 {
-    return engine->append.messages != NULL && engine->append.reached > 0;
+    return engine->append.reached > 0;
 }
 
 bool imapc_engine_was_lost(const struct imapc_engine *engine)

@@ -96,7 +96,7 @@ static void set_result_fault(struct postgresql_link *link, PGresult *result, str
 
 /* What libpq says becomes the fault, and the connection, of which nothing is known any more, ends: a command that it
  * takes for one under way would keep every later question from being asked. */
-static void lose(struct postgresql_link *link, struct fault *fault)
+static void lose_link(struct postgresql_link *link, struct fault *fault)
 {
     set_result_fault(link, NULL, fault);
     postgresql_link_close(link);
@@ -332,7 +332,7 @@ static int wait_for_result(struct postgresql_link *link, struct fault *fault)
     for (;;) {
         int unsent = PQflush(link->conn);
         if (unsent < 0) {
-            lose(link, fault);
+            lose_link(link, fault);
             return -1;
         }
         if (unsent == 0 && PQisBusy(link->conn) == 0) {
@@ -344,7 +344,7 @@ static int wait_for_result(struct postgresql_link *link, struct fault *fault)
             return -1;
         }
         if (PQconsumeInput(link->conn) == 0) {
-            lose(link, fault);
+            lose_link(link, fault);
             return -1;
         }
     }
@@ -379,7 +379,7 @@ static PGresult *take_last(struct postgresql_link *link, struct fault *fault)
         last = next;
     }
     if (last == NULL) {
-        lose(link, fault);
+        lose_link(link, fault);
     } else if (failed) {
         PQclear(last);
         last = NULL;
@@ -398,7 +398,7 @@ PGresult *postgresql_ask(struct postgresql_link *link, const char *sql, const st
         return NULL;
     }
     if (PQsendQueryParams(link->conn, sql, values->count, NULL, values->at, values->len, values->format, octets) == 0) {
-        lose(link, fault);
+        lose_link(link, fault);
         return NULL;
     }
     return take_last(link, fault);
@@ -414,7 +414,7 @@ int postgresql_say(struct postgresql_link *link, const char *sql, struct fault *
 int postgresql_run(struct postgresql_link *link, const char *sql, struct fault *fault)
 {
     if (PQsendQuery(link->conn, sql) == 0) {
-        lose(link, fault);
+        lose_link(link, fault);
         return -1;
     }
     PGresult *result = take_last(link, fault);
@@ -430,7 +430,7 @@ int postgresql_begin(struct postgresql_link *link, struct fault *fault)
         return -1;
     }
     if (PQenterPipelineMode(link->conn) == 0) {
-        lose(link, fault);
+        lose_link(link, fault);
         return -1;
     }
     link->sent = 0;
@@ -457,7 +457,7 @@ static ptrdiff_t tell_question(struct postgresql_link *link, const char *sql, st
         return (ptrdiff_t)at;
     }
     if (PQsendPrepare(link->conn, name_of(at, name), sql, 0, NULL) == 0) {
-        lose(link, fault);
+        lose_link(link, fault);
         return -1;
     }
     link->known[at] = sql;
@@ -481,7 +481,7 @@ int postgresql_send(struct postgresql_link *link, const char *sql, const struct 
                                      : PQsendQueryParams(link->conn, sql, values->count, NULL, values->at, values->len,
                                                          values->format, 0);
     if (sent == 0) {
-        lose(link, fault);
+        lose_link(link, fault);
         return -1;
     }
     link->sent++;
@@ -496,7 +496,7 @@ static PGresult *take_next(struct postgresql_link *link, bool has_end, struct fa
     }
     PGresult *result = PQgetResult(link->conn);
     if (result == NULL) {
-        lose(link, fault);
+        lose_link(link, fault);
         return NULL;
     }
     if (has_end) {
