@@ -21,6 +21,19 @@ static bool is_delayed(const struct dispatch_upstream *upstream, const struct di
     return told->ended_ms - told->item->envelope.received_ms > (int64_t)upstream->config->warn_after;
 }
 
+/* What an operator does about one that nobody tries any more; "" while that is still done. */
+static const char *advice_of(const struct dispatch_told *told)
+{
+    if (told->outcome->kind != SPOOL_DEAD) {
+        return "";
+    }
+    return spool_item_is_damaged(told->item)
+               ? "it is never sent: look at the disk, have the message sent again by whoever sent it, then give this "
+                 "one up with \"mailweir queue drop ID\""
+               : "it is not tried again by itself: when the reason is mended, \"mailweir queue retry ID\" sends it; "
+                 "\"mailweir queue reroute ID\" sends it elsewhere, \"mailweir queue drop ID\" gives it up";
+}
+
 static void log_failed(const struct dispatch_upstream *upstream, const struct dispatch_told *told, const char *action)
 {
     const struct spool_item *item = told->item;
@@ -35,7 +48,7 @@ static void log_failed(const struct dispatch_upstream *upstream, const struct di
               LOG_STR("upstream", item->delivery.upstream), LOG_STR("folder", item->delivery.folder),
               LOG_STR("error.type", fault_class_name(fault->class)), LOG_STR("error.code", fault->code),
               LOG_STR("error.message", fault->text), LOG_STR("during", fault->where),
-              LOG_INT("attempt", item->attempts + 1), LOG_STR("next", next));
+              LOG_INT("attempt", item->attempts + 1), LOG_STR("next", next), LOG_STR("note", advice_of(told)));
 }
 
 static void log_moved(const struct dispatch_upstream *upstream, const struct dispatch_told *told)

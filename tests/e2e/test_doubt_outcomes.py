@@ -220,6 +220,7 @@ def test_message_that_ends_sessions(world):
     wait(lambda: len(gateway.events("filed")) == 7, "seven filed")
     dead = wait(lambda: gateway.events("dead_letter"), "the eighth set aside", 60)[0]
     assert dead["error.code"] == "kills" and "while it filed others" in dead["error.message"], dead
+    assert '"mailweir queue retry ID" sends it' in dead["note"], dead
     assert not gateway.events("upstream_failed"), gateway.events("upstream_failed")
     assert "kills" in gateway.run("why", dead["id"])[1]
     gateway.send(message("later"))

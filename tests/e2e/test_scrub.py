@@ -69,6 +69,7 @@ def test_damaged_body_goes_nowhere(world):
     wait(lambda: dovecot.count("Dead letters") == 1 and dovecot.count() == 4, "four messages and a report", 60)
     dead, = wait(lambda: gateway.events("dead_letter"), "the dead letter")
     assert dead["id"] == ids[3] and dead["error.code"] == "damaged", dead
+    assert "look at the disk" in dead["note"] and "queue drop" in dead["note"], dead
     for beside in gateway.events("deferred"):
         assert beside["id"] != ids[3] and beside["error.code"] == "beside-unread", beside
     text = Admin(gateway).get("/metrics").text
