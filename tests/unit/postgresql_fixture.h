@@ -7,7 +7,9 @@
 
 #include "test.h"
 
+#include <fcntl.h>
 #include <libpq-fe.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -50,6 +52,12 @@ static int set_up(void **state)
     return 0;
 }
 
+static void forget_mail(void)
+{
+    say("DELETE FROM delivery; DELETE FROM message; DELETE FROM body; DELETE FROM upload; DELETE FROM attempt; DELETE "
+        "FROM note; UPDATE tally SET waiting = 0, held = 0, dead = 0, messages = 0");
+}
+
 static int tear_down(void **state)
 {
     (void)state;
@@ -58,19 +66,23 @@ static int tear_down(void **state)
         store->ops->close(store);
         store = NULL;
     }
-    say("DELETE FROM delivery; DELETE FROM message; DELETE FROM body; DELETE FROM upload; DELETE FROM attempt; DELETE "
-        "FROM note");
-    say("UPDATE tally SET waiting = 0, held = 0, dead = 0, messages = 0");
+    forget_mail();
     return 0;
+}
+
+/* The batch is done with when the op leaves its list. */
+static enum store_verdict commit_once(struct store_op *op, struct store_batch *batch)
+{
+    store_batch_init(batch);
+    list_init(&op->link);
+    store_batch_add(batch, op);
+    return store->ops->commit(store, batch);
 }
 
 static enum store_verdict commit(struct store_op *op)
 {
     struct store_batch batch;
-    store_batch_init(&batch);
-    list_init(&op->link);
-    store_batch_add(&batch, op);
-    enum store_verdict verdict = store->ops->commit(store, &batch);
+    enum store_verdict verdict = commit_once(op, &batch);
     for (int i = 0; verdict == STORE_IN_LIMBO && i < 3; i++) {
         all_is_well(); /* whoever asks again later reaches it */
         verdict = store->ops->resolve(store, &batch);
@@ -99,12 +111,17 @@ static struct store_op adding(const char *id, struct bytes body, struct store_ro
     return op;
 }
 
+static inline void must_commit(struct store_op *op)
+{
+    assert_int_equal(commit(op), STORE_COMMITTED);
+    assert_false(fault_is_set(&op->fault));
+}
+
 static inline uint64_t add(const char *id, const char *body)
 {
     struct store_row mine;
     struct store_op op = adding(id, bytes_of(body), &mine);
-    assert_int_equal(commit(&op), STORE_COMMITTED);
-    assert_false(fault_is_set(&op.fault));
+    must_commit(&op);
     return op.add.message;
 }
 
@@ -115,6 +132,18 @@ static inline int64_t ask_server(const char *sql)
     int64_t number = postgresql_number_at(result, 0, 0);
     PQclear(result);
     return number;
+}
+
+/* ---- connections ---- */
+
+/* At once, and with what has come and was not read. */
+static inline void break_off(int fd)
+{
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+    close(pair[1]);
+    assert_int_equal(dup3(pair[0], fd, O_CLOEXEC), fd);
+    close(pair[0]);
 }
 
 /* ---- the server ---- */
@@ -165,6 +194,60 @@ static inline void in_database(const char *other, const char *sql)
     do_well(there, "SET client_min_messages TO warning");
     do_well(there, sql);
     PQfinish(there);
+}
+
+/* Its tables are those of that version. */
+static inline void make_version(const char *other, int version)
+{
+    static char step[100000];
+    in_database(other, "CREATE SCHEMA mailweir");
+    for (int i = 0; i < version; i++) {
+        snprintf(step, sizeof step, "SET search_path TO mailweir; %s; SET search_path TO mailweir",
+                 postgresql_schema_steps[i]);
+        in_database(other, step);
+    }
+}
+
+/* ---- calls that leave all as it was; their result ---- */
+
+static inline int call_open(void)
+{
+    struct fault fault = FAULT_INIT;
+    struct store *own = store;
+    int result = open_as("another", &fault);
+    if (result == 0) {
+        store->ops->close(store);
+    }
+    store = own;
+    return result;
+}
+
+static inline int call_look(void)
+{
+    struct fault fault = FAULT_INIT;
+    struct store *looking;
+    int result = postgresql_store.look(&looking, place, &fault);
+    if (result == 0) {
+        looking->ops->close(looking);
+    }
+    return result;
+}
+
+static inline int call_check(void)
+{
+    struct fault fault = FAULT_INIT;
+    struct buf words;
+    buf_init(&words, 2000);
+    int result = postgresql_check(place, wall(NULL), &words, &words, &fault);
+    buf_done(&words);
+    return result;
+}
+
+static inline int call_mend(void)
+{
+    struct store_counts counts;
+    struct fault fault = FAULT_INIT;
+    return store->ops->mend(store, &counts, &fault);
 }
 
 #endif

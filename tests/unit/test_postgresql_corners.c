@@ -4,9 +4,6 @@
  */
 #include "test.h"
 
-#include <fcntl.h>
-#include <sys/socket.h>
-
 #include "postgresql_fixture.h"
 
 /* ---- connections that break ---- */
@@ -16,16 +13,6 @@ static bool has_broken, stays_away;
 
 int __real_net_poll_wait(int fd, bool writes, uint64_t milliseconds);
 int __wrap_net_poll_wait(int fd, bool writes, uint64_t milliseconds);
-
-/* At once, and with what has come and was not read. */
-static void break_off(int fd)
-{
-    int pair[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
-    close(pair[1]);
-    assert_int_equal(dup3(pair[0], fd, O_CLOEXEC), fd);
-    close(pair[0]);
-}
 
 int __wrap_net_poll_wait(int fd, bool writes, uint64_t milliseconds)
 {
@@ -723,39 +710,6 @@ static int call_renounce(void)
     return store->ops->beat(store, &beat, &fault);
 }
 
-static int call_open(void)
-{
-    struct fault fault = FAULT_INIT;
-    struct store *own = store;
-    int result = open_as("another", &fault);
-    if (result == 0) {
-        store->ops->close(store);
-    }
-    store = own;
-    return result;
-}
-
-static int call_look(void)
-{
-    struct fault fault = FAULT_INIT;
-    struct store *looking;
-    int result = postgresql_store.look(&looking, place, &fault);
-    if (result == 0) {
-        looking->ops->close(looking);
-    }
-    return result;
-}
-
-static int call_check(void)
-{
-    struct fault fault = FAULT_INIT;
-    struct buf kept;
-    buf_init(&kept, 2000);
-    int result = postgresql_check(place, wall(NULL), &kept, &kept, &fault);
-    buf_done(&kept);
-    return result;
-}
-
 static int call_nodes(void)
 {
     struct fault fault = FAULT_INIT;
@@ -767,13 +721,6 @@ static int call_migrate(void)
     struct fault fault = FAULT_INIT;
     int from, to;
     return postgresql_migrate(place, &from, &to, &fault);
-}
-
-static int call_mend(void)
-{
-    struct store_counts counts;
-    struct fault fault = FAULT_INIT;
-    return store->ops->mend(store, &counts, &fault);
 }
 
 static int call_scrub(void)

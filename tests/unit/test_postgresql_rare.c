@@ -12,14 +12,6 @@ static void all_is_well(void)
 {
 }
 
-static enum store_verdict commit_once(struct store_op *op, struct store_batch *batch)
-{
-    store_batch_init(batch);
-    list_init(&op->link);
-    store_batch_add(batch, op);
-    return store->ops->commit(store, batch);
-}
-
 /* The fault of a batch of one memo. */
 static struct fault memo_fault(void)
 {
@@ -108,16 +100,13 @@ static void test_a_standby_that_follows(void **state)
 /* Nodes of a mailweir that could not work with the new tables keep them from being made. */
 static void test_nodes_of_an_older_version(void **state)
 {
-    static char elsewhere[600], step[100000];
+    static char elsewhere[600];
     struct fault fault = FAULT_INIT;
     int from, to;
     (void)state;
     say("CREATE DATABASE elsewhere");
     name_database("elsewhere", elsewhere);
-    in_database(elsewhere, "CREATE SCHEMA mailweir");
-    snprintf(step, sizeof step, "SET search_path TO mailweir; %s; SET search_path TO mailweir",
-             postgresql_schema_steps[0]);
-    in_database(elsewhere, step);
+    make_version(elsewhere, 1);
     for (int nodes = 1; nodes <= 2; nodes++) {
         in_database(elsewhere,
                     "WITH one AS (INSERT INTO mailweir.node (name, lease_until) VALUES ('n', now() + interval"

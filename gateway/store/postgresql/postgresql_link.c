@@ -102,6 +102,15 @@ static void lose_link(struct postgresql_link *link, struct fault *fault)
     postgresql_link_close(link);
 }
 
+/* Once libpq has found that a connection is broken (octets that are no message, say), an answer heard on it before is
+ * the last one: nothing may be concluded from it as from one that stands. */
+static void end_if_broken(struct postgresql_link *link)
+{
+    if (link->conn != NULL && PQstatus(link->conn) != CONNECTION_OK) {
+        postgresql_link_close(link);
+    }
+}
+
 /* ---- connecting ---- */
 
 void postgresql_link_init(struct postgresql_link *link, const char *place, const char *name)
@@ -383,6 +392,7 @@ static PGresult *take_last(struct postgresql_link *link, struct fault *fault)
     } else if (failed) {
         PQclear(last);
         last = NULL;
+        end_if_broken(link);
     }
     return last;
 }
@@ -555,10 +565,11 @@ int postgresql_gather(struct postgresql_link *link, size_t count, postgresql_res
 {
     struct gathering all = {.fn = fn, .ctx = ctx, .count = count};
     size_t new = link->old_count;
-    int result = PQpipelineSync(link->conn) == 0 ? -1 : 0;
-    if (result != 0) {
-        set_result_fault(link, NULL, fault);
+    if (PQpipelineSync(link->conn) == 0) {
+        lose_link(link, fault);
+        return -1;
     }
+    int result = 0;
     while (result == 0 && all.heard <= count) {
         bool is_news = new < link->known_count && link->news[new] == all.heard;
         new += is_news;
@@ -572,5 +583,6 @@ int postgresql_gather(struct postgresql_link *link, size_t count, postgresql_res
     if (result != 0) {
         postgresql_link_close(link);
     }
+    end_if_broken(link);
     return result != 0 ? -1 : all.told;
 }

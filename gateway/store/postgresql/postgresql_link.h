@@ -36,7 +36,7 @@
 #define POSTGRESQL_KNOWN 32
 
 struct postgresql_link {
-    PGconn *conn;      /* or NULL */
+    PGconn *conn;      /* behind each call one that stands, as far as libpq knows, or NULL */
     const char *place; /* libpq's connection string; the owner's */
     char name[64];     /* what the server shows of us */
     uint64_t wait_ms;  /* how long one round trip may take; the owner's to change */
