@@ -28,10 +28,11 @@ static const char *advice_of(const struct dispatch_told *told)
         return "";
     }
     return spool_item_is_damaged(told->item)
-               ? "it is never sent: look at the disk, have the message sent again by whoever sent it, then give this "
-                 "one up with \"mailweir queue drop ID\""
-               : "it is not tried again by itself: when the reason is mended, \"mailweir queue retry ID\" sends it; "
-                 "\"mailweir queue reroute ID\" sends it elsewhere, \"mailweir queue drop ID\" gives it up";
+               ? "this delivery is never sent: look at the disk, have the message sent again by whoever sent it, then "
+                 "give this delivery up with \"mailweir queue drop ID\""
+               : "this delivery is not tried again by itself: when the reason is mended, \"mailweir queue retry ID\" "
+                 "sends it; \"mailweir queue reroute ID\" decides again by the rules in force, \"mailweir queue drop "
+                 "ID\" gives it up";
 }
 
 static void log_failed(const struct dispatch_upstream *upstream, const struct dispatch_told *told, const char *action)
