@@ -490,6 +490,64 @@ static void test_much_to_scrub(void **state)
     assert_int_equal(damages, 0);
 }
 
+/* Pages that the server looks at to say the totals. */
+static int64_t pages_of_totals(void)
+{
+    PGresult *plan = PQexec(conn, "EXPLAIN (ANALYZE, BUFFERS, TIMING off, SUMMARY off) SELECT * FROM totals()");
+    int64_t pages = -1;
+    for (int at = 0; at < PQntuples(plan) && pages < 0; at++) {
+        const char *hit = strstr(PQgetvalue(plan, at, 0), "Buffers: shared hit=");
+        pages = hit == NULL ? -1 : strtoll(hit + strlen("Buffers: shared hit="), NULL, 10);
+    }
+    PQclear(plan);
+    assert_true(pages >= 0);
+    return pages;
+}
+
+/* What nobody can throw away, because somebody might still see it, nobody walks over. */
+static void test_counts_beside_a_snapshot(void **state)
+{
+    PGconn *reader = connect_too();
+    (void)state;
+    do_well(reader, "BEGIN ISOLATION LEVEL REPEATABLE READ");
+    do_well(reader, "SELECT count(*) FROM tally");
+    say("DO $$ BEGIN FOR i IN 1..5000 LOOP PERFORM leave((SELECT max(epoch) FROM fence), 1, 0, 0, 1); COMMIT; END "
+        "LOOP; "
+        "END $$");
+    assert_int_equal(ask_server("SELECT waiting FROM totals()"), 5000);
+    assert_int_equal(ask_server("SELECT sum(messages) FROM tally"), 5000); /* as a node of before asks */
+    assert_int_equal(ask_server("SELECT count(*) FROM tally WHERE epoch = (SELECT max(epoch) FROM fence)"), 1);
+    assert_true(pages_of_totals() < 25);
+    assert_true(ask_server("SELECT pg_relation_size('tally') / 8192") > 50);
+    do_well(reader, "COMMIT");
+    PQfinish(reader);
+}
+
+/* Who takes over a dead node adds what that one had counted while ours begins a new row: nothing of it is lost. */
+static void test_counts_taken_over_at_a_new_row(void **state)
+{
+    struct fault fault = FAULT_INIT;
+    PGconn *heir = connect_too(), *ours = connect_too();
+    (void)state;
+    say("SELECT join_as('gone', 'x', 1)");
+    say("UPDATE tally SET waiting = 7 WHERE epoch = (SELECT max(epoch) FROM fence)");
+    say("UPDATE tally SET batches = 64 WHERE epoch = (SELECT min(epoch) FROM fence)");
+    do_well(heir, "BEGIN; SELECT FROM tally WHERE epoch = (SELECT min(epoch) FROM fence) FOR KEY SHARE");
+    assert_int_equal(PQsendQuery(ours, "SELECT leave((SELECT min(epoch) FROM fence), 1, 0, 0, 0)"), 1);
+    until("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'SELECT leave(%'");
+    do_well(heir, "SELECT take_over((SELECT max(epoch) FROM fence), (SELECT min(epoch) FROM fence)); COMMIT");
+    PGresult *left = PQgetResult(ours);
+    assert_int_equal(PQresultStatus(left), PGRES_TUPLES_OK);
+    PQclear(left);
+    PQfinish(heir);
+    PQfinish(ours);
+    assert_int_equal(ask_server("SELECT waiting FROM totals()"), 8);
+    assert_int_equal(ask_server("SELECT part FROM tally WHERE epoch = (SELECT min(epoch) FROM fence)"), 1);
+    struct store_counts counts;
+    assert_int_equal(store->ops->mend(store, &counts, &fault), 0);
+    assert_int_equal(counts.waiting, 0);
+}
+
 /* A delivery of an operator's has no rule. */
 static void test_without_a_rule(void **state)
 {
@@ -522,6 +580,8 @@ int main(int argc, char **argv)
         TEST(test_pages_of_history),
         TEST(test_searches),
         TEST(test_much_to_scrub),
+        TEST(test_counts_beside_a_snapshot),
+        TEST(test_counts_taken_over_at_a_new_row),
         TEST(test_without_a_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

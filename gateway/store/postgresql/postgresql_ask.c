@@ -286,8 +286,7 @@ static int answer_question(struct asking *asking, const struct store_question *q
     case STORE_ASK_MEMOS:
         return tell_rows(asking, "SELECT upstream, text FROM memo ORDER BY upstream", NULL, memo_row);
     case STORE_ASK_COUNTS:
-        return tell_rows(asking, "SELECT sum(waiting), sum(held), sum(dead), sum(messages) FROM tally", NULL,
-                         counts_row);
+        return tell_rows(asking, "SELECT * FROM totals()", NULL, counts_row);
     case STORE_ASK_SEARCH:
         return postgresql_search(asking->pg, question->search, asking->fn, asking->ctx, asking->fault);
     case STORE_ASK_COUNTED:

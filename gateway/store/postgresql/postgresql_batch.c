@@ -314,8 +314,7 @@ static void keep_uploads(struct store_batch *batch)
 static void ask_counts(struct postgresql *pg)
 {
     struct fault fault = FAULT_INIT;
-    PGresult *result = postgresql_ask(
-        &pg->writer, "SELECT sum(waiting), sum(held), sum(dead), sum(messages) FROM tally", NULL, false, &fault);
+    PGresult *result = postgresql_ask(&pg->writer, "SELECT * FROM totals()", NULL, false, &fault);
     if (result != NULL) {
         take_counts(pg, result);
     }

@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "store/postgresql/postgresql_link.h"
 
-#define POSTGRESQL_SCHEMA_VERSION 6
+#define POSTGRESQL_SCHEMA_VERSION 7
 
 /* How many nodes live, commands apart. */
 #define POSTGRESQL_SCHEMA_NODES                                                                                        \

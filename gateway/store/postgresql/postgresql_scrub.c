@@ -107,8 +107,7 @@ int postgresql_mend(struct store *store, struct store_counts *counts_r, struct f
         postgresql_link_close(&pg->writer);
         return -1;
     }
-    PGresult *result = postgresql_ask(
-        &pg->writer, "SELECT sum(waiting), sum(held), sum(dead), sum(messages) FROM tally", NULL, false, fault);
+    PGresult *result = postgresql_ask(&pg->writer, "SELECT * FROM totals()", NULL, false, fault);
     if (result == NULL) {
         return -1;
     }
