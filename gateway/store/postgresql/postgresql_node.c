@@ -257,15 +257,23 @@ int postgresql_node_join(struct postgresql *pg, struct fault *fault)
 
 void postgresql_node_leave(struct postgresql *pg)
 {
+    static const char give_back[] = "SELECT take_over($1, $2)";
     struct fault fault = FAULT_INIT;
     struct arena *arena = arena_new(10000);
-    struct postgresql_values values = postgresql_values_new(arena);
-    postgresql_add_number(&values, (int64_t)atomic_load(&pg->epoch));
-    postgresql_add_number(&values, 0);
-    disregard(ask_number(&pg->writer, "SELECT take_over($1, $2)", &values, &fault) < 0 ? -1 : 0);
-    /* Its connections have ended: nobody needs to wait for the server to notice. */
-    values.count = 1;
-    disregard(ask_number(&pg->writer, "DELETE FROM slot WHERE epoch = $1", &values, &fault) < 0 ? -1 : 0);
+    int64_t epoch = (int64_t)atomic_load(&pg->epoch);
+    bool was_open = pg->writer.conn != NULL;
+    bool is_given = ask_of_two(&pg->writer, arena, give_back, epoch, 0, &fault) >= 0;
+    if (!is_given && was_open) {
+        /* A connection that had stood idle may be gone since the server began anew. It does no harm twice. */
+        fault = FAULT_INIT;
+        is_given = ask_of_two(&pg->writer, arena, give_back, epoch, 0, &fault) >= 0;
+    }
+    if (is_given) {
+        /* Its connections have ended: nobody needs to wait for the server to notice. */
+        struct postgresql_values values = postgresql_values_new(arena);
+        postgresql_add_number(&values, epoch);
+        disregard(ask_number(&pg->writer, "DELETE FROM slot WHERE epoch = $1", &values, &fault) < 0 ? -1 : 0);
+    }
     arena_free(&arena);
 }
 
